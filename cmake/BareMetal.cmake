@@ -1,0 +1,10 @@
+# ports/aarch64: the core with a platform of its own as an ELF that boots without anything under it.
+file(GLOB sources CONFIGURE_DEPENDS ports/aarch64/*.S ports/aarch64/*.cpp)
+file(GLOB script CONFIGURE_DEPENDS ports/aarch64/*.ld)
+if(sources AND script AND TARGET sluice-core)
+  enable_language(ASM)
+  add_executable(sluice-aarch64.elf ${sources})
+  target_link_libraries(sluice-aarch64.elf PRIVATE sluice-core sluice-flags sluice-warnings)
+  target_link_options(sluice-aarch64.elf PRIVATE -nostdlib -static -no-pie -T${script})
+  set_target_properties(sluice-aarch64.elf PROPERTIES LINK_DEPENDS ${script})
+endif()
