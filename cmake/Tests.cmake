@@ -48,21 +48,22 @@ function(sluice_test folder)
 
   add_executable(test-${folder} ${sources})
   target_link_libraries(test-${folder} PRIVATE ${targets} sluice-flags sluice-warnings GTest::gmock_main Threads::Threads)
-  set(labels ${label})
-  if(threads)
-    list(APPEND labels threads)
-    add_dependencies(threads-tests test-${folder})
-  endif()
-  if(SLUICE_EXPLORE AND (explore OR folder STREQUAL "explore"))
-    list(APPEND labels explore)
-    add_dependencies(explore-tests test-${folder})
-  endif()
-  list(REMOVE_DUPLICATES labels)
   gtest_discover_tests(test-${folder}
     TEST_PREFIX ${folder}/
     DISCOVERY_MODE PRE_TEST
     DISCOVERY_TIMEOUT 60
-    PROPERTIES LABELS "${labels}" TIMEOUT ${SLUICE_TEST_TIMEOUT})
+    PROPERTIES TIMEOUT ${SLUICE_TEST_TIMEOUT})
+  # gtest_discover_tests takes one label for all tests of a target; ctest reads this file after its list of tests.
+  set(SLUICE_FOLDER ${folder})
+  set(SLUICE_LABEL ${label})
+  configure_file(${PROJECT_SOURCE_DIR}/cmake/labels.cmake.in ${PROJECT_BINARY_DIR}/test-${folder}-labels.cmake @ONLY)
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${PROJECT_BINARY_DIR}/test-${folder}-labels.cmake)
+  if(threads)
+    add_dependencies(threads-tests test-${folder})
+  endif()
+  if(explore OR folder STREQUAL "explore")
+    add_dependencies(explore-tests test-${folder})
+  endif()
 endfunction()
 
 include(GoogleTest)
