@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+
+namespace sluice::model {
+
+// What an SMMU is made with; the ID registers follow from it (6.3.1 - 6.3.8). A combination that the architecture
+// forbids is refused when the SMMU is made.
+struct Features {
+  unsigned version{2};              // AIDR minor: v3.0 .. v3.4
+  bool stage1{true};                // IDR0.S1P
+  bool stage2{true};                // IDR0.S2P
+  bool coherent{true};              // IDR0.COHACC
+  bool asid16{true};                // IDR0.ASID16
+  bool vmid16{true};                // IDR0.VMID16
+  bool two_level_streams{true};     // IDR0.ST_LEVEL
+  bool two_level_cds{true};         // IDR0.CD2L
+  bool hyp{true};                   // IDR0.Hyp
+  bool sev{false};                  // IDR0.SEV
+  bool msi{false};                  // IDR0.MSI
+  bool ats{false};                  // IDR0.ATS
+  bool pri{false};                  // IDR0.PRI
+  bool btm{false};                  // IDR0.BTM
+  unsigned httu{0};                 // IDR0.HTTU: 0 none, 1 access flag, 2 and dirty state
+  unsigned stall_model{1};          // IDR0.STALL_MODEL: 0 both, 1 terminate only, 2 forced
+  bool terminate_only_abort{false}; // IDR0.TERM_MODEL
+  bool attr_types_override{true};   // IDR1.ATTR_TYPES_OVR
+  bool attr_perms_override{true};   // IDR1.ATTR_PERMS_OVR
+  unsigned streamid_bits{16};       // IDR1.SIDSIZE
+  unsigned substreamid_bits{0};     // IDR1.SSIDSIZE
+  unsigned cmdq_log2{10};           // IDR1.CMDQS
+  unsigned eventq_log2{10};         // IDR1.EVENTQS
+  unsigned priq_log2{10};           // IDR1.PRIQS
+  bool range_invalidation{true};    // IDR3.RIL
+  unsigned bbml{2};                 // IDR3.BBML
+  bool fwb{true};                   // IDR3.FWB
+  bool xnx{true};                   // IDR3.XNX
+  bool had{true};                   // IDR3.HAD
+  bool small_tables{true};          // IDR3.STT
+  bool gran4k{true};                // IDR5.GRAN4K
+  bool gran16k{true};               // IDR5.GRAN16K
+  bool gran64k{true};               // IDR5.GRAN64K
+  unsigned oas_bits{44};            // IDR5.OAS: 32 36 40 42 44 48 52
+  bool va52{false};                 // IDR5.VAX
+  unsigned stall_max{0};            // IDR5.STALL_MAX
+};
+
+// What the architecture leaves open (rule 6 of the design), each with a default.
+struct Knobs {
+  std::uint64_t seed{1};
+  bool reserved_bits_illegal{
+      true};              // 5: a non-zero reserved field makes a structure or command ILLEGAL; else it is ignored
+  unsigned ste_cache{64}; // entries of each port's caches, powers of two
+  unsigned cd_cache{64};
+  unsigned tlb{4096};
+  bool prefetch_reachable{false}; // 3.21.3: fetch anything reachable at any moment
+  bool fetch_any_order{false};    // 3.21.3: the words of a structure are fetched in an order given by the seed
+  bool complete_late{false};      // 4.8: consumed commands take effect no sooner than a SYNC demands
+  std::uint64_t sync_hold_report_us{200'000}; // a SYNC held up longer than this names the port that holds it
+};
+
+} // namespace sluice::model
