@@ -1,0 +1,254 @@
+#!/usr/bin/env python3
+"""Builds and tests everything: what `./run test` runs. Ends with one line that counts passed, failed and skipped: each
+test of each preset is one, and so is each further check. Nothing stops at the first failure; logs are in build/logs."""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as xml
+
+import mutants
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+LOGS = os.path.join(ROOT, "build", "logs")
+JOBS = str(os.cpu_count() or 2)
+TAIL = 40  # lines of a log that a failure shows
+CROSS = "aarch64-linux-gnu-"
+# All that a port has to bring along. design.md, "The house".
+CORE_MAY_NEED = {"memcpy", "memset", "memmove", "memcmp", "__cxa_pure_virtual"}
+# Some of the names for printing, which cost a port its memory for nothing.
+NAMES = ["S1ContextPtr", "STRTAB_BASE", "CMD_SYNC", "CFGI_STE", "F_TRANSLATION", "C_BAD_STREAMID", "CERROR_ILL"]
+ELF_SECONDS = 60
+TSAN_ADVICE = ("ThreadSanitizer does not run on this kernel, neither plain nor under `setarch -R`; it needs the sysctl "
+               "vm.mmap_rnd_bits at 28 or less, or kernel.randomize_va_space=0")
+
+
+class Report:
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+        self.failures = []
+        self.start = time.monotonic()
+
+    def step(self, name):
+        print(f"{name:34}", end=" ", flush=True)
+        return time.monotonic()
+
+    def end(self, start, text):
+        now = time.monotonic()
+        print(f"{text}  ({now - start:.1f} s, at {now - self.start:.0f} s)", flush=True)
+
+    def fail(self, name, log=None, names=()):
+        self.failures.append(name)
+        for test in names:
+            print(f"    FAILED {test}")
+        if log:
+            with open(log, encoding="utf-8", errors="replace") as file:
+                lines = file.read().splitlines()
+            print("\n".join("    | " + line for line in lines[-TAIL:]))
+            print(f"    the whole log is {os.path.relpath(log, ROOT)}", flush=True)
+
+    def check(self, name, command, seconds=900):
+        """One command that counts as one test."""
+        start, log = self.step(name), log_path(name)
+        good = execute(command, log, seconds)
+        self.end(start, "ok" if good else "FAILED")
+        self.count(name, good, log)
+        return good
+
+    def count(self, name, good, log=None):
+        if good:
+            self.passed += 1
+        else:
+            self.failed += 1
+            self.fail(name, log)
+
+
+def log_path(name):
+    return os.path.join(LOGS, re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") + ".log")
+
+
+def execute(command, log, seconds):
+    with open(log, "wb") as file:
+        try:
+            return subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
+                                  timeout=seconds).returncode == 0
+        except subprocess.TimeoutExpired:
+            file.write(f"\nnot done after {seconds} s\n".encode())
+        except OSError as error:
+            file.write(f"{error}\n".encode())
+    return False
+
+
+def build(report, preset, target=None):
+    """Configures and builds; only a failure counts."""
+    name = f"{preset}: build"
+    start, log = report.step(name), log_path(name)
+    good = execute(["cmake", "--preset", preset], log, 300)
+    if good:
+        # -k 0: what does not compile must not keep the other tests from being built and run.
+        command = ["cmake", "--build", f"build/{preset}", *(["--target", target] if target else []), "--", "-k", "0"]
+        good = execute(command, log, 1800)
+    report.end(start, "ok" if good else "FAILED")
+    if not good:
+        report.count(name, False, log)
+    return good
+
+
+def ctest(report, preset, *options, wrapper=()):
+    name = f"{preset}: tests"
+    start, log = report.step(name), log_path(name)
+    results = os.path.join(LOGS, f"{preset}.xml")
+    if os.path.exists(results):
+        os.remove(results)
+    command = [*wrapper, "ctest", "--test-dir", f"build/{preset}", "-j", JOBS, "--output-on-failure", "--no-tests=ignore",
+               "--output-junit", results, *options]
+    good = execute(command, log, 1800)
+    verdicts = {"passed": 0, "failed": [], "skipped": 0}
+    try:
+        for case in xml.parse(results).getroot().iter("testcase"):
+            status = case.get("status")
+            if case.find("skipped") is not None or status == "disabled":
+                verdicts["skipped"] += 1
+            elif status == "run":
+                verdicts["passed"] += 1
+            else:
+                verdicts["failed"].append(case.get("name"))
+    except (OSError, xml.ParseError):
+        good = False
+    passed, failed, skipped = verdicts["passed"], verdicts["failed"], verdicts["skipped"]
+    report.passed += passed
+    report.skipped += skipped
+    report.failed += len(failed)
+    report.end(start, f"{passed} passed, {len(failed)} failed" + (f", {skipped} skipped" if skipped else ""))
+    if failed:
+        report.fail(f"{preset}: " + ", ".join(failed[:5]) + (" ..." if len(failed) > 5 else ""), log, failed)
+    elif not good:
+        report.count(name, False, log)
+    return passed
+
+
+def tsan_wrapper():
+    """How TSan runs on this kernel: plain (), under setarch, or not at all (None)."""
+    source, probe = os.path.join(LOGS, "tsan.cpp"), os.path.join(LOGS, "tsan-probe")
+    with open(source, "w", encoding="utf-8") as file:
+        file.write("int main() {}\n")
+    if not execute(["g++", "-fsanitize=thread", "-o", probe, source], log_path("tsan: probe"), 60):
+        return None
+    for wrapper in ([], ["setarch", "-R"]):
+        # Where memory is laid out is random, and so is whether TSan accepts it.
+        if all(execute([*wrapper, probe], log_path("tsan: probe"), 10) for _ in range(20)):
+            return wrapper
+    return None
+
+
+def threads(report, required):
+    name = "tsan"
+    wrapper = tsan_wrapper()
+    if wrapper is None:
+        print(f"{name:34} SKIP: {TSAN_ADVICE}", flush=True)
+        if required:
+            report.count("tsan is required and did not run", False)
+        else:
+            report.skipped += 1
+        return
+    build(report, "tsan", "threads-tests")
+    ctest(report, "tsan", "-L", "threads", wrapper=wrapper)
+
+
+def core_object(log):
+    """The whole archive as one object: what is undefined in it is what a port has to bring."""
+    output = os.path.join(LOGS, "core.o")
+    archive = "build/aarch64/libsluice-core.a"
+    return output if execute([CROSS + "ld", "-r", "--whole-archive", archive, "-o", output], log, 60) else None
+
+
+def cross(*command):
+    return subprocess.run([CROSS + command[0], *command[1:]], cwd=ROOT, capture_output=True, text=True).stdout
+
+
+def bare_metal(report):
+    if not build(report, "aarch64"):
+        return
+    if not os.path.exists(os.path.join(ROOT, "build/aarch64/libsluice-core.a")):
+        return
+    name = "aarch64: what the core needs"
+    start, log = report.step(name), log_path(name)
+    core = core_object(log)
+    wrong = ["libsluice-core.a does not link"]
+    if core:
+        undefined = {line.split()[-1] for line in cross("nm", "-u", core).splitlines() if line.strip()}
+        wrong = [f"undefined symbol {symbol}; expected: only {' '.join(sorted(CORE_MAY_NEED))}"
+                 for symbol in sorted(undefined - CORE_MAY_NEED)]
+        sections = set(re.findall(r"\s(\.(?:init_array|ctors|tdata|tbss)\S*)", cross("objdump", "-h", core)))
+        wrong += [f"section {section}; expected: no static constructors, no thread-local data" for section in sections]
+        strings = set(cross("strings", "-d", core).splitlines())
+        wrong += [f"the string '{text}' in loaded data; expected: names for printing only in arch/names"
+                  for text in sorted(strings) if any(known in text for known in NAMES)]
+    with open(log, "a", encoding="utf-8") as file:
+        file.write("\n".join(wrong) + "\n")
+    report.end(start, "FAILED" if wrong else "ok")
+    report.count(name, not wrong, log)
+
+    if os.path.isdir(os.path.join(ROOT, "ports", "aarch64")):
+        name = "aarch64: on bare metal"
+        start, log = report.step(name), log_path(name)
+        machine = ["qemu-system-aarch64", "-M", "virt,iommu=smmuv3", "-cpu", "cortex-a57", "-m", "256M", "-display", "none",
+                   "-nodefaults", "-serial", "stdio", "-no-reboot", "-kernel", "build/aarch64/sluice-aarch64.elf"]
+        good = execute(machine, log, ELF_SECONDS)
+        with open(log, encoding="utf-8", errors="replace") as file:
+            good = any(line.strip() == "PASS" for line in file) and good
+        report.end(start, "ok" if good else "FAILED (no line PASS)")
+        report.count(name, good, log)
+
+
+def try_mutants(report):
+    for name, killed, what, seconds in mutants.run(mutants.part_of(mutants.all_mutants(), mutants.commit())):
+        start = report.step(f"mutant {name}") - seconds
+        report.end(start, what)
+        report.count(f"mutant {name}", killed, None if killed else os.path.join(mutants.WORK, name + ".log"))
+
+
+def consumer(report):
+    """A project outside the tree that finds the installed libraries."""
+    if not os.path.isfile(os.path.join(ROOT, "tests", "install", "CMakeLists.txt")):
+        return
+    prefix, folder = os.path.join(ROOT, "build", "install"), os.path.join(ROOT, "build", "consumer")
+    script = (f"cmake --install build/release --prefix '{prefix}' && cmake -G Ninja -S tests/install -B '{folder}' "
+              f"-DCMAKE_PREFIX_PATH='{prefix}' && cmake --build '{folder}' && '{folder}/consumer'")
+    report.check("consumer project", ["sh", "-c", script])
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="run test", description=__doc__)
+    parser.add_argument("--all", action="store_true", help="also what is slow: clang, mutants, a consumer project")
+    parser.add_argument("--require-tsan", action="store_true", help="it is a failure if TSan cannot run; so with CI=true")
+    options = parser.parse_args()
+    os.makedirs(LOGS, exist_ok=True)
+    report = Report()
+
+    report.check("lint", [sys.executable, "scripts/lint.py"])
+    build(report, "release")
+    ctest(report, "release")
+    build(report, "asan")
+    ctest(report, "asan")
+    threads(report, options.require_tsan or os.environ.get("CI") == "true")
+    build(report, "explore", "explore-tests")
+    ctest(report, "explore", "-L", "explore")
+    bare_metal(report)
+    if options.all:
+        consumer(report)
+        build(report, "clang")
+        ctest(report, "clang")
+        try_mutants(report)
+
+    for failure in report.failures:
+        print(f"FAILED: {failure}")
+    print(f"{report.passed} passed, {report.failed} failed" + (f", {report.skipped} skipped" if report.skipped else ""))
+    return 1 if report.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
