@@ -92,7 +92,7 @@ def build(preset, target, log):
 
 
 def run_test(mutant, seconds, log):
-    """'passed', 'failed', 'hung' or 'empty' (the filter matched no test)."""
+    """'passed', 'failed', 'hung' or 'matches no test'."""
     binary = os.path.join(TREE, "build", mutant.preset, mutant.command[0])
     try:
         result = subprocess.run([binary, *mutant.command[1:]], cwd=WORK, stdout=subprocess.PIPE,
@@ -103,7 +103,7 @@ def run_test(mutant, seconds, log):
     log.flush()
     if result.returncode:
         return "failed"
-    return "empty" if b"[  PASSED  ] 0 tests" in result.stdout else "passed"
+    return "matches no test" if b"[  PASSED  ] 0 tests" in result.stdout else "passed"
 
 
 def try_mutant(mutant, baselines, log):
