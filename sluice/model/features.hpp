@@ -47,15 +47,12 @@ struct Features {
 
 // What the architecture leaves open (rule 6 of the design), each with a default.
 struct Knobs {
-  std::uint64_t seed{1};
-  bool reserved_bits_illegal{
-      true};              // 5: a non-zero reserved field makes a structure or command ILLEGAL; else it is ignored
+  // 5: a non-zero reserved field makes a structure or command ILLEGAL; else it is ignored.
+  bool reserved_bits_illegal{true};
   unsigned ste_cache{64}; // entries of each port's caches, powers of two
   unsigned cd_cache{64};
   unsigned tlb{4096};
-  bool prefetch_reachable{false}; // 3.21.3: fetch anything reachable at any moment
-  bool fetch_any_order{false};    // 3.21.3: the words of a structure are fetched in an order given by the seed
-  bool complete_late{false};      // 4.8: consumed commands take effect no sooner than a SYNC demands
+  unsigned walk_cache{512};                   // pointers to tables
   std::uint64_t sync_hold_report_us{200'000}; // a SYNC held up longer than this names the port that holds it
 };
 

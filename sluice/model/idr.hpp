@@ -1,0 +1,58 @@
+#pragma once
+
+#include <sluice/model/features.hpp>
+
+#include <array>
+#include <cstdint>
+
+namespace sluice::model {
+
+// Why an SMMU with these features cannot be made.
+enum class Refusal : std::uint8_t {
+  none,
+  // invalid_argument: no encoding
+  version,        // AIDR: 0 to 4
+  oas,            // IDR5.OAS: 32 36 40 42 44 48 52
+  streamid_bits,  // IDR1.SIDSIZE: 0 to 32
+  substream_bits, // IDR1.SSIDSIZE: 0 to 20
+  queue_size,     // IDR1.CMDQS, EVENTQS, PRIQS: 0 to 19
+  bbml,           // IDR3.BBML: 0 to 2
+  httu,           // IDR0.HTTU: 0 to 2
+  stall_model,    // IDR0.STALL_MODEL: 0 to 2
+  stall_max,      // IDR5.STALL_MAX: 16 bits
+  cache_size,     // a cache of no or too many entries, or no power of two
+  // bad_hardware: forbidden together
+  no_stage,        // 6.3.1: S1P or S2P
+  hyp_stages,      // 6.3.1: Hyp needs both stages; v3.2 with both needs Hyp
+  needs_two_level, // 6.3.1: SIDSIZE >= 7 needs ST_LEVEL
+  pri_without_ats, // 6.3.1
+  no_granule,      // 6.3.6
+  oas_version,     // 6.3.6: 52 bits from v3.1
+  oas52_granule,   // 6.3.6: 52 bits need the 64 KB granule
+  va52_granule,    // 6.3.6: likewise
+  v31_features,    // 2: HAD and XNX are mandatory from v3.1 with their stage
+  v32_features,    // 2: BBML >= 1, RIL and FWB (with stage 2) are mandatory from v3.2
+  too_new,         // 2.1: a feature of a version after the next
+  stall_max_zero,  // 6.3.6: STALL_MAX is 0 exactly when stalls are not supported
+  // unsupported: not modelled
+  no_httu,
+  no_stalls,
+  no_msi,
+  no_sev,
+  no_ats,
+  no_pri,
+  no_btm,
+};
+
+Refusal refusal(const Features& features, const Knobs& knobs);
+
+// 6.3.1 - 6.3.8
+struct Identity {
+  std::array<std::uint32_t, 7> idr{}; // IDR0 to IDR6
+  std::uint32_t iidr{};
+  std::uint32_t aidr{};
+};
+
+Identity identity(const Features& features);
+
+} // namespace sluice::model

@@ -1,0 +1,109 @@
+#pragma once
+
+#include <sluice/model/bus.hpp>
+#include <sluice/model/smmu.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+namespace sluice::model {
+
+class PortCore;
+
+// 3.1: an untranslated transaction of a client device. It lies in one 4 KB page; Port::transfer splits longer ones.
+struct Request {
+  std::uint32_t stream_id{};
+  std::optional<std::uint32_t> substream_id{};
+  std::uint64_t address{};
+  std::uint32_t size{1};
+  bool write{};
+  bool instruction{};
+  bool privileged{};
+};
+
+// What the client gets to know of its transaction, and for checkers the event behind it.
+struct Outcome {
+  enum class Kind : std::uint8_t {
+    served,
+    aborted, // by the SMMU, or by what is behind it if event is 0 and by_bus is set
+    zeroed,  // 5.5 RAZ/WI: read as zero, write ignored
+  };
+  Kind kind{Kind::served};
+  std::uint8_t event{}; // number of the event (7.3) that the SMMU found; 0: none
+  bool recorded{};      // and it was written to the event queue
+  bool by_bus{};        // the translation was good and the bus aborted
+
+  bool served() const { return kind == Kind::served; }
+};
+
+struct Translation {
+  Outcome outcome{};
+  std::uint64_t address{}; // PA of the request's first byte, if served
+  Attributes attributes{}; // 13.5, if served
+};
+
+// How far a longer access came.
+struct Transfer {
+  std::uint64_t done{}; // bytes before the first piece that was not served
+  Outcome outcome{};    // of that piece
+};
+
+struct PortCounters {
+  std::uint64_t tlb_misses{};    // translations that needed more than the TLB
+  std::uint64_t walks{};         // descriptor reads
+  std::uint64_t config_reads{};  // words of L1STD, STE, L1CD and CD read
+  std::uint64_t faults{};        // transactions not served
+  std::uint64_t invalidations{}; // commands applied to this port's caches
+  std::uint64_t lost_log{};      // times it fell too far behind and dropped all that it cached
+};
+
+// The way of client devices into the SMMU. One thread at a time owns a port and its caches; several StreamIDs may use
+// it.
+//
+// An access covers translation and memory access, because a CMD_SYNC waits for transactions, not for lookups. It puts
+// the port online and takes it offline again. In a Burst the port stays online: a CMD_SYNC then waits until its next
+// access begins or the Burst ends. Whoever holds a Burst must therefore not wait for anything; Bus::pulse is called
+// within it.
+class Port {
+public:
+  explicit Port(Smmu& smmu);
+  Port(const Port&) = delete;
+  Port& operator=(const Port&) = delete;
+  ~Port();
+
+  // From 1; the same number is not given to two ports of one SMMU.
+  std::uint32_t id() const;
+
+  // Reads into or writes from `data`. Events are recorded and interrupts raised before it returns.
+  Outcome access(const Request& request, void* data);
+  // Page by page, up to the first piece that is not served. `request.size` is not used.
+  Transfer transfer(const Request& request, void* data, std::uint64_t size);
+  // For tools: the answer may be stale when it arrives. Records no event; fills caches as an access does.
+  Translation translate(const Request& request);
+
+  PortCounters counters() const;
+
+  class [[nodiscard]] Burst {
+  public:
+    explicit Burst(Port& port);
+    Burst(const Burst&) = delete;
+    Burst& operator=(const Burst&) = delete;
+    ~Burst();
+
+    Outcome access(const Request& request, void* data);
+    Transfer transfer(const Request& request, void* data, std::uint64_t size);
+    // Good until the next call of this Burst.
+    Translation translate(const Request& request);
+    // A quiescent state without an access: lets a waiting CMD_SYNC go on.
+    void pause();
+
+  private:
+    PortCore& core_;
+  };
+
+private:
+  std::unique_ptr<PortCore> core_;
+};
+
+} // namespace sluice::model
