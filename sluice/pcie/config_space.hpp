@@ -1,0 +1,68 @@
+#pragma once
+
+#include <sluice/base/atomic.hpp>
+
+#include <array>
+#include <cstdint>
+
+namespace sluice::pcie {
+
+// Offsets and bits of the type 0 header and of the PCI Express capability that this layer itself needs; the names are
+// the PCI Express Base Specification's, sections 7.5.1 and 7.5.3.
+namespace config {
+constexpr std::uint16_t vendor_id = 0x00;
+constexpr std::uint16_t device_id = 0x02;
+constexpr std::uint16_t command = 0x04;
+constexpr std::uint16_t status = 0x06;
+constexpr std::uint16_t revision_id = 0x08;
+constexpr std::uint16_t class_code = 0x09;
+constexpr std::uint16_t bar0 = 0x10;
+constexpr std::uint16_t capabilities_pointer = 0x34;
+constexpr std::uint16_t extended_capabilities = 0x100;
+
+constexpr std::uint16_t command_memory_space = 1u << 1;
+constexpr std::uint16_t command_bus_master = 1u << 2;
+constexpr std::uint16_t command_interrupt_disable = 1u << 10;
+constexpr std::uint16_t status_capabilities_list = 1u << 4;
+
+constexpr std::uint8_t id_pci_express = 0x10;
+} // namespace config
+
+// The 4096 bytes of a function's configuration space. Each bit is read-only, writable, or cleared by writing 1.
+// Software writes one access at a time, as a host bridge makes it; hardware reads beside it.
+class ConfigSpace {
+public:
+  static constexpr std::uint16_t bytes = 4096;
+
+  ConfigSpace();
+
+  // `size` is 1, 2 or 4 and `offset` a multiple of it; else, and beyond the end, all ones are read and nothing is
+  // written.
+  std::uint32_t read(std::uint16_t offset, unsigned size) const;
+  void write(std::uint16_t offset, unsigned size, std::uint32_t value);
+
+  // For the function itself: the value regardless of what software may write.
+  void set(std::uint16_t offset, unsigned size, std::uint32_t value);
+  void make_writable(std::uint16_t offset, unsigned size, std::uint32_t bits);
+  void make_write_one_to_clear(std::uint16_t offset, unsigned size, std::uint32_t bits);
+
+  // Links a capability of `size` bytes, header included, to the end of the list and returns its offset; 0 when the
+  // space is used up. 7.5.3: the list below 256; 7.6.3: the extended one from 256 on.
+  std::uint16_t add_capability(std::uint8_t id, std::uint16_t size);
+  std::uint16_t add_extended_capability(std::uint16_t id, unsigned version, std::uint16_t size);
+
+private:
+  static constexpr bool good(std::uint16_t offset, unsigned size) {
+    return (size == 1 || size == 2 || size == 4) && offset % size == 0 && offset < bytes;
+  }
+
+  std::array<base::Atomic<std::uint32_t>, bytes / 4> words_{};
+  std::array<std::uint32_t, bytes / 4> writable_{};
+  std::array<std::uint32_t, bytes / 4> clearable_{};
+  std::uint16_t next_free_{0x40};
+  std::uint16_t last_{0};
+  std::uint16_t next_extended_{config::extended_capabilities};
+  std::uint16_t last_extended_{0};
+};
+
+} // namespace sluice::pcie

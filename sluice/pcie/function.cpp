@@ -1,0 +1,80 @@
+#include <sluice/pcie/function.hpp>
+
+#include <sluice/base/check.hpp>
+
+#include <bit>
+
+namespace sluice::pcie {
+
+namespace {
+
+constexpr std::uint16_t bar_offset(unsigned index) { return static_cast<std::uint16_t>(config::bar0 + 4 * index); }
+
+// 7.5.3: what an endpoint of the second capability version shows.
+void add_pci_express(ConfigSpace& space) {
+  constexpr std::uint16_t length = 0x3c;
+  const std::uint16_t at = space.add_capability(config::id_pci_express, length);
+  space.set(static_cast<std::uint16_t>(at + 0x02), 2, 0x0002);           // version 2, PCI Express endpoint
+  space.set(static_cast<std::uint16_t>(at + 0x04), 4, 0x00008001);       // role-based errors, 256 bytes of payload
+  space.make_writable(static_cast<std::uint16_t>(at + 0x08), 2, 0x7cff); // Device Control
+  space.make_write_one_to_clear(static_cast<std::uint16_t>(at + 0x0a), 2, 0x000f); // Device Status
+}
+
+} // namespace
+
+Function::Function(const FunctionIds& ids, Address address) : address_{address} {
+  config_.set(config::vendor_id, 2, ids.vendor);
+  config_.set(config::device_id, 2, ids.device);
+  config_.set(config::revision_id, 4, ids.revision | ids.class_code << 8);
+  config_.make_writable(config::command, 2,
+                        config::command_memory_space | config::command_bus_master | config::command_interrupt_disable);
+  add_pci_express(config_);
+}
+
+bool Function::bus_master() const { return (config_.read(config::command, 2) & config::command_bus_master) != 0; }
+
+void Function::add_bar(unsigned index, std::uint64_t size) {
+  base::check(index + 1 < bars && std::has_single_bit(size) && size >= 4096);
+  bar_size_[index] = size;
+  config_.set(bar_offset(index), 4, 0x4); // 7.5.1.2.1: memory, 64 bits, not prefetchable
+  const std::uint64_t writable = ~(size - 1);
+  config_.make_writable(bar_offset(index), 4, static_cast<std::uint32_t>(writable));
+  config_.make_writable(bar_offset(index + 1), 4, static_cast<std::uint32_t>(writable >> 32));
+}
+
+Function::Window Function::bar(unsigned index) const {
+  if (index >= bars || bar_size_[index] == 0 ||
+      (config_.read(config::command, 2) & config::command_memory_space) == 0) {
+    return {};
+  }
+  const std::uint64_t low = config_.read(bar_offset(index), 4) & ~0xfu;
+  const std::uint64_t high = config_.read(bar_offset(index + 1), 4);
+  return {high << 32 | low, bar_size_[index]};
+}
+
+unsigned Function::decode(std::uint64_t address, unsigned size, std::uint64_t& offset) const {
+  for (unsigned i = 0; i < bars; ++i) {
+    const Window window = bar(i);
+    if (size != 0 && size <= window.size && address - window.base <= window.size - size) {
+      offset = address - window.base;
+      return i;
+    }
+  }
+  return bars;
+}
+
+std::uint64_t Function::memory_read(std::uint64_t address, unsigned size) {
+  std::uint64_t offset = 0;
+  const unsigned index = decode(address, size, offset);
+  return index == bars ? ~0ULL : bar_read(index, offset, size);
+}
+
+void Function::memory_write(std::uint64_t address, unsigned size, std::uint64_t value) {
+  std::uint64_t offset = 0;
+  const unsigned index = decode(address, size, offset);
+  if (index != bars) {
+    bar_write(index, offset, size, value);
+  }
+}
+
+} // namespace sluice::pcie

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <sluice/pcie/config_space.hpp>
+
+#include <array>
+#include <cstdint>
+
+namespace sluice::pcie {
+
+struct FunctionIds {
+  std::uint16_t vendor{};
+  std::uint16_t device{};
+  std::uint8_t revision{};
+  std::uint32_t class_code{}; // 24 bits: base class, sub-class, programming interface
+};
+
+// Who a function is: on the PCI bus, and to its SMMU.
+struct Address {
+  std::uint16_t requester{}; // bus, device, function
+  std::uint32_t stream{};    // StreamID
+};
+
+// One PCI Express function: its configuration space and its memory BARs. What it does is its derived class's affair.
+class Function {
+public:
+  Function(const FunctionIds& ids, Address address);
+  Function(const Function&) = delete;
+  Function& operator=(const Function&) = delete;
+  virtual ~Function() = default;
+
+  Address address() const { return address_; }
+  std::uint32_t stream() const { return address_.stream; }
+
+  std::uint32_t config_read(std::uint16_t offset, unsigned size) const { return config_.read(offset, size); }
+  void config_write(std::uint16_t offset, unsigned size, std::uint32_t value) { config_.write(offset, size, value); }
+
+  // 7.5.1.1.3: without Bus Master Enable the function issues no memory request.
+  bool bus_master() const;
+
+  // Where a BAR decodes; no value while memory space is disabled or there is no such BAR.
+  struct Window {
+    std::uint64_t base{};
+    std::uint64_t size{};
+  };
+  Window bar(unsigned index) const;
+  // An access that was routed here. Reads of what does not decode give all ones.
+  std::uint64_t memory_read(std::uint64_t address, unsigned size);
+  void memory_write(std::uint64_t address, unsigned size, std::uint64_t value);
+
+protected:
+  ConfigSpace& config() { return config_; }
+  // A 64-bit memory BAR at `index` and `index` + 1; `size` is a power of two of at least 4096. Once, when made.
+  void add_bar(unsigned index, std::uint64_t size);
+  virtual std::uint64_t bar_read(unsigned, std::uint64_t, unsigned) { return ~0ULL; }
+  virtual void bar_write(unsigned, std::uint64_t, unsigned, std::uint64_t) {}
+
+private:
+  static constexpr unsigned bars = 6;
+  // The BAR that an access lies in, or `bars`.
+  unsigned decode(std::uint64_t address, unsigned size, std::uint64_t& offset) const;
+
+  Address address_;
+  ConfigSpace config_;
+  std::array<std::uint64_t, bars> bar_size_{};
+};
+
+} // namespace sluice::pcie
