@@ -31,6 +31,14 @@ enum class Errc : std::uint8_t {
   bad_address,      // memory of a caller that cannot be read or written
   reserved_bits,    // a reserved or unsupported bit is set
   bad_size,         // a structure smaller or larger than the call permits
+  trailing_data,    // bytes beyond what is known of a structure are not zero
+  reserved_range,   // an IOVA range that is reserved, or reserved by a new user of the table
+  no_space,         // no free range of addresses of the size asked for
+  answer_too_long,  // the caller's buffer is too short; the size it needs is answered
+  bad_descriptor,   // not an open descriptor
+  wrong_descriptor, // a descriptor of another kind
+  not_permitted,    // the caller, or what it shared, does not permit this
+  no_device,        // nothing of that kind is set
   // Capabilities
   unsupported,     // the operation, or the combination asked for, does not exist here
   missing_feature, // this hardware lacks a feature that is required
