@@ -8,6 +8,7 @@ Each is applied to a copy of the tree and only that test is built, so that a bui
 """
 
 import argparse
+import contextlib
 import filecmp
 import hashlib
 import os
@@ -106,6 +107,26 @@ def run_test(mutant, seconds, log):
     return "matches no test" if b"[  PASSED  ] 0 tests" in result.stdout else "passed"
 
 
+@contextlib.contextmanager
+def applied(mutant):
+    """The copy with the fault in it; yields what is wrong with the patch, if anything."""
+    # Out of reach of the repository around it, git applies like patch.
+    environment = dict(os.environ, GIT_CEILING_DIRECTORIES=WORK)
+    done = subprocess.run(["git", "apply", mutant.path], cwd=TREE, env=environment, capture_output=True, text=True)
+    pairs = [(os.path.join(ROOT, path), os.path.join(TREE, path)) for path in mutant.files]
+    try:
+        if done.returncode:
+            yield "the patch does not apply: " + done.stderr.strip().split("\n")[0]
+        elif all(filecmp.cmp(*pair, shallow=False) for pair in pairs):
+            yield "the patch changed nothing"
+        else:
+            yield ""
+    finally:
+        for source, target in pairs:
+            if os.path.isfile(source):
+                shutil.copy(source, target)
+
+
 def try_mutant(mutant, baselines, log):
     """(killed, what happened)."""
     if mutant.wrong:
@@ -120,20 +141,12 @@ def try_mutant(mutant, baselines, log):
     if verdict != "passed":
         return False, f"without the mutant '{shlex.join(mutant.command)}' {verdict}"
 
-    # Out of reach of the repository around it, git applies like patch.
-    environment = dict(os.environ, GIT_CEILING_DIRECTORIES=WORK)
-    apply = subprocess.run(["git", "apply", mutant.path], cwd=TREE, env=environment, capture_output=True, text=True)
-    if apply.returncode:
-        return False, "the patch does not apply: " + apply.stderr.strip().split("\n")[0]
-    try:
-        if all(filecmp.cmp(os.path.join(ROOT, path), os.path.join(TREE, path), shallow=False) for path in mutant.files):
-            return False, "the patch changed nothing"
+    with applied(mutant) as problem:
+        if problem:
+            return False, problem
         if not build(mutant.preset, mutant.command[0], log):
             return False, "the mutant does not build"
         verdict = run_test(mutant, 20 + 10 * seconds, log)
-    finally:
-        for path in mutant.files:
-            shutil.copy(os.path.join(ROOT, path), os.path.join(TREE, path))
     if verdict in ("failed", "hung"):
         return True, f"killed ({verdict})"
     return False, f"SURVIVED '{shlex.join(mutant.command)}'"
@@ -154,6 +167,21 @@ def run(mutants):
         yield mutant.name, killed, what, time.monotonic() - start
 
 
+def build_one(mutant, target):
+    """Builds a program with the fault in it and prints where it is."""
+    os.makedirs(TREE, exist_ok=True)
+    copy_tree()
+    log_path = os.path.join(WORK, mutant.name + ".log")
+    with applied(mutant) as problem, open(log_path, "wb") as log:
+        if problem or not build(mutant.preset, target, log):
+            print(f"{mutant.name}: {problem or 'does not build'}; see {log_path}", file=sys.stderr)
+            return 1
+        program = os.path.join(WORK, f"{target}-{mutant.name}")
+        shutil.copy(os.path.join(TREE, "build", mutant.preset, target), program)
+    print(program)
+    return 0
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     chosen = parser.add_mutually_exclusive_group(required=True)
@@ -161,17 +189,21 @@ def main():
     chosen.add_argument("--every", action="store_true")
     chosen.add_argument("--only", metavar="NAME", action="append")
     chosen.add_argument("--list", action="store_true")
+    chosen.add_argument("--build", nargs=2, metavar=("NAME", "TARGET"), help="build TARGET with the fault, print its path")
     options = parser.parse_args()
     mutants = all_mutants()
     if options.list:
         for mutant in mutants:
             print(f"{mutant.name:40} {mutant.wrong or shlex.join(mutant.command)}")
         return 0
-    if options.only:
-        unknown = set(options.only) - {mutant.name for mutant in mutants}
+    names = options.only or (options.build or [])[:1]
+    if names:
+        unknown = set(names) - {mutant.name for mutant in mutants}
         if unknown:
             parser.error("no mutant " + ", ".join(sorted(unknown)))
-        mutants = [mutant for mutant in mutants if mutant.name in options.only]
+        mutants = [mutant for mutant in mutants if mutant.name in names]
+        if options.build:
+            return build_one(mutants[0], options.build[1])
     elif options.all:
         mutants = part_of(mutants, commit())
     results = []

@@ -5,9 +5,10 @@ packages_of() {
   case $1 in
   build) echo "g++ cmake ninja-build" ;;
   libs) echo "libcli11-dev libfmt-dev nlohmann-json3-dev" ;;
-  tests) echo "libgtest-dev libgmock-dev libfdt-dev device-tree-compiler python3" ;;
+  tests) echo "libgtest-dev libgmock-dev libfdt-dev device-tree-compiler" ;;
   bench) echo "libbenchmark-dev" ;;
-  lint) echo "clang-format codespell python3" ;;
+  lint) echo "clang-format codespell" ;;
+  python) echo "python3" ;;
   qemu) echo "qemu-system-arm" ;;
   cross) echo "g++-aarch64-linux-gnu" ;;
   clang) echo "clang" ;;
@@ -21,6 +22,7 @@ reason_of() {
   tests) echo "to run the tests" ;;
   bench) echo "to measure" ;;
   lint) echo "to check format and spelling" ;;
+  python) echo "for the scripts of test and lint" ;;
   qemu) echo "the other SMMUv3, and bare metal" ;;
   cross) echo "to build the core for bare metal" ;;
   clang) echo "the second compiler, and fuzzing" ;;
