@@ -64,7 +64,7 @@ struct Event : base::Words<Event, 4> {
   static constexpr base::Field<Event, 108> TTRnW{};
   static constexpr base::Field<Event, 127, 112> IMPDEF{};
 
-  // E_PAGE_REQUEST 7.3.20
+  // E_PAGE_REQUEST 7.3.19
   static constexpr base::Field<Event, 97> uX{};
   static constexpr base::Field<Event, 98> uW{};
   static constexpr base::Field<Event, 99> uR{};

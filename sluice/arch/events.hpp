@@ -68,11 +68,11 @@ template <>
 inline constexpr auto event_layout<EventType::F_CFG_CONFLICT> = // 7.3.18
     std::tuple_cat(detail::substream, std::tuple{Event::Reason32});
 template <>
-inline constexpr auto event_layout<EventType::E_PAGE_REQUEST> = // 7.3.20
+inline constexpr auto event_layout<EventType::E_PAGE_REQUEST> = // 7.3.19
     std::tuple_cat(detail::substream, std::tuple{Event::uX, Event::uW, Event::uR, Event::pX, Event::pW, Event::pR,
                                                  Event::PageSpan, Event::InputPage});
 template <>
-inline constexpr auto event_layout<EventType::F_VMS_FETCH> = detail::fetch; // 7.3.19
+inline constexpr auto event_layout<EventType::F_VMS_FETCH> = detail::fetch; // 7.3.20
 
 struct EventForm {
   EventType type;
