@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sluice/arch/event.hpp>
 #include <sluice/model/bus.hpp>
 #include <sluice/model/smmu.hpp>
 
@@ -26,13 +27,13 @@ struct Request {
 struct Outcome {
   enum class Kind : std::uint8_t {
     served,
-    aborted, // by the SMMU, or by what is behind it if event is 0 and by_bus is set
-    zeroed,  // 5.5 RAZ/WI: read as zero, write ignored
+    aborted,
+    zeroed, // 5.5 RAZ/WI: read as zero, write ignored
   };
   Kind kind{Kind::served};
-  std::uint8_t event{}; // number of the event (7.3) that the SMMU found; 0: none
-  bool recorded{};      // and it was written to the event queue
-  bool by_bus{};        // the translation was good and the bus aborted
+  std::optional<arch::EventType> event{}; // what the SMMU found (7.3)
+  bool recorded{};                        // and wrote to the event queue
+  bool by_bus{};                          // the translation was good and the bus aborted
 
   bool served() const { return kind == Kind::served; }
 };
