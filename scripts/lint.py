@@ -196,15 +196,21 @@ def spelling(paths, problem):
                     " (or a line in scripts/spelling-ignore.txt)")
 
 
-def main():
+def lint(checks=(house, formatting, spelling)):
+    """The files looked at, and the problems found."""
     problems = []
 
     def problem(path, line, found, expected):
         problems.append(f"{os.path.relpath(os.path.join(ROOT, path), ROOT)}:{line}: {found}; expected: {expected}")
 
     paths = files()
-    for check in (house, formatting, spelling):
+    for check in checks:
         check(paths, problem)
+    return paths, problems
+
+
+def main():
+    paths, problems = lint()
     print("\n".join(problems + [f"lint: {len(paths)} files, {len(problems)} problems"]))
     return 1 if problems else 0
 

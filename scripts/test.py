@@ -233,6 +233,7 @@ def main():
     report = Report()
 
     report.check("lint", [sys.executable, "scripts/lint.py"])
+    report.check("scripts", [sys.executable, "-m", "unittest", "discover", "-s", "tests/scripts", "-p", "*_test.py"])
     build(report, "release")
     ctest(report, "release")
     build(report, "asan")
