@@ -34,12 +34,17 @@ NAMESPACE = re.compile(r"\bnamespace\s+(sluice(?:::\w+)*)\b(?!\s*=)")
 STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)+\'')
 
 
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
 class Table:
     """The file `layers`."""
 
     def __init__(self, path, problem):
         self.may, self.core, self.rows = {}, set(), []
-        for number, line in enumerate(open(path, encoding="utf-8"), 1):
+        for number, line in enumerate(read(path).split("\n"), 1):
             match = re.match(r"([a-z0-9/]+)( core)?: +(.+)$", line)
             if not match:
                 continue
@@ -95,7 +100,7 @@ def without_comments(text):
 
 
 def check_file(path, table, problem):
-    text = open(os.path.join(ROOT, path), encoding="utf-8").read()
+    text = read(os.path.join(ROOT, path))
     raw = text.split("\n")
     row = table.row_of(path)
     in_house = path.startswith("sluice/")

@@ -31,7 +31,8 @@ class Mutant:
     def __init__(self, path):
         self.name = os.path.basename(path)[: -len(".patch")]
         self.path = path
-        text = open(path, encoding="utf-8").read()
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
         head = dict(re.findall(r"^# *(kills|preset): *(.+?) *$", text.split("\n--- ")[0], flags=re.M))
         self.preset = head.get("preset", "release")
         self.command = shlex.split(head.get("kills", ""))
