@@ -1,0 +1,40 @@
+#include <sluice/iommu/unit.hpp>
+
+namespace sluice::iommu {
+
+using base::Errc;
+
+base::Progress Domain::map(std::uint64_t, std::uint64_t, std::uint64_t, Prot) { return {0, Errc::unsupported}; }
+
+base::Progress Domain::unmap(std::uint64_t, std::uint64_t) { return {0, Errc::unsupported}; }
+
+base::Result<std::uint64_t> Domain::iova_to_phys(std::uint64_t) { return Errc::unsupported; }
+
+void Domain::set_fault_handler(FaultHandler* handler) {
+  handler_.store(handler, base::Order::release);
+  unit_.platform_.sync.reclaim(); // the handler before may be running in a read section
+}
+
+bool Domain::report(const Fault& fault) const {
+  FaultHandler* handler = handler_.load(base::Order::acquire);
+  if (handler == nullptr) {
+    return false;
+  }
+  handler->on_fault(fault);
+  return true;
+}
+
+base::Status Domain::destroy() {
+  auto& sync = unit_.platform_.sync;
+  {
+    const platform::MutexGuard guard{sync, unit_.mutex_};
+    if (users_.load(base::Order::acquire) != 0) {
+      return Errc::in_use;
+    }
+  }
+  sync.reclaim(); // a fault that is being reported may name this domain
+  release();
+  return {};
+}
+
+} // namespace sluice::iommu

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <sluice/base/atomic.hpp>
+#include <sluice/base/result.hpp>
+#include <sluice/iommu/fault.hpp>
+#include <sluice/iommu/mapping.hpp>
+
+#include <cstdint>
+
+namespace sluice::iommu {
+
+class Unit;
+
+enum class DomainType : std::uint8_t {
+  identity, // addresses pass unchanged
+  blocked,  // everything is refused
+  paging,   // map and unmap
+  sva,      // a process's address space
+  nested,   // a guest's first stage on a paging domain
+};
+
+// What devices can be attached to: one meaning of addresses. Belongs to one Unit.
+class Domain {
+public:
+  Domain(const Domain&) = delete;
+  Domain& operator=(const Domain&) = delete;
+
+  DomainType type() const { return type_; }
+  Unit& unit() const { return unit_; }
+  const Geometry& geometry() const { return geometry_; }
+  // Attachments, nested domains and holders.
+  std::uint32_t users() const { return users_.load(base::Order::relaxed); }
+
+  // Maps [iova, iova + size) to [pa, pa + size). `done` bytes are mapped, also when it stops half-way. Any thread.
+  // Errors: unsupported (not a paging domain), unaligned, invalid_argument (size 0), overflow, input_range,
+  // output_range, no_permission, already_mapped, no_memory.
+  virtual base::Progress map(std::uint64_t iova, std::uint64_t pa, std::uint64_t size, Prot prot);
+  // When it returns no device can reach the `done` bytes, unless the error is timed_out or smmu_failed: then they are
+  // gone from the tables, and their pages must not be reused. Any thread; waits for the hardware, but takes no mutex.
+  // Errors: unsupported, unaligned, invalid_argument, overflow, input_range, would_split, not_mapped, timed_out,
+  // smmu_failed.
+  virtual base::Progress unmap(std::uint64_t iova, std::uint64_t size);
+  // Errors: unsupported (blocked), input_range, not_mapped.
+  virtual base::Result<std::uint64_t> iova_to_phys(std::uint64_t iova);
+
+  // Faults of attached devices. Null: none wanted. When it returns the handler before is not running and will not be
+  // called again. Not in a read section.
+  void set_fault_handler(FaultHandler* handler);
+  // Hands a fault to the handler, if there is one. In a read section.
+  bool report(const Fault& fault) const;
+
+  // Keeps the domain from being destroyed.
+  void hold() { users_.fetch_add(1, base::Order::relaxed); }
+  void drop() { users_.fetch_sub(1, base::Order::release); }
+
+  // Frees the domain. Not in a read section. Errors: in_use (attached, held, or a static domain of its unit).
+  base::Status destroy();
+
+protected:
+  Domain(Unit& unit, DomainType type, const Geometry& geometry) : unit_{unit}, type_{type}, geometry_{geometry} {}
+  ~Domain() = default;
+
+  // Ends the object's life. Once, when no user is left.
+  virtual void release() = 0;
+
+private:
+  Unit& unit_;
+  DomainType type_;
+  Geometry geometry_;
+  base::Atomic<std::uint32_t> users_{0};
+  base::Atomic<FaultHandler*> handler_{nullptr};
+};
+
+} // namespace sluice::iommu

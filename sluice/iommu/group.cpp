@@ -1,0 +1,112 @@
+#include <sluice/iommu/group.hpp>
+
+#include <sluice/iommu/device.hpp>
+#include <sluice/iommu/unit.hpp>
+
+namespace sluice::iommu {
+
+using base::Errc;
+using base::Result;
+
+Group::~Group() {
+  while (first_ != nullptr) {
+    Device* device = first_;
+    first_ = device->next_in_group_;
+    device->next_in_group_ = nullptr;
+    device->group_ = nullptr;
+  }
+}
+
+Domain* Group::attached(Target target) {
+  const platform::MutexGuard guard{unit_.platform_.sync, unit_.mutex_};
+  const Attachment* attachment = first_ != nullptr ? first_->find(target) : nullptr;
+  return attachment != nullptr ? &attachment->domain() : nullptr;
+}
+
+base::Status Group::add(Device& device) {
+  if (&device.unit() != &unit_) {
+    return Errc::other_smmu;
+  }
+  const platform::MutexGuard guard{unit_.platform_.sync, unit_.mutex_};
+  if (device.group_ != nullptr) {
+    return Errc::busy;
+  }
+  if (device.has_attachments_locked() || (first_ != nullptr && first_->has_attachments_locked())) {
+    return Errc::already_attached;
+  }
+  device.group_ = this;
+  device.next_in_group_ = first_;
+  first_ = &device;
+  return {};
+}
+
+base::Status Group::remove(Device& device) {
+  const platform::MutexGuard guard{unit_.platform_.sync, unit_.mutex_};
+  if (device.group_ != this) {
+    return Errc::not_found;
+  }
+  if (device.has_attachments_locked()) {
+    return Errc::in_use;
+  }
+  Device** link = &first_;
+  while (*link != &device) {
+    link = &(*link)->next_in_group_;
+  }
+  *link = device.next_in_group_;
+  device.next_in_group_ = nullptr;
+  device.group_ = nullptr;
+  return {};
+}
+
+Result<Change> Group::change(Domain& domain, Target target, bool replaces, const Options& options) {
+  const platform::MutexGuard guard{unit_.platform_.sync, unit_.mutex_};
+  if (first_ == nullptr) {
+    return Errc::not_found;
+  }
+  Attachment* prepared = nullptr;
+  for (Device* device = first_; device != nullptr; device = device->next_in_group_) {
+    auto next = device->prepare_locked(domain, target, replaces, options);
+    if (!next) {
+      while (prepared != nullptr) {
+        Attachment* before = prepared->next_prepared_;
+        prepared->device().abandon_locked(*prepared);
+        prepared = before;
+      }
+      return next.error();
+    }
+    (*next)->next_prepared_ = prepared;
+    prepared = *next;
+  }
+  Change made;
+  while (prepared != nullptr) {
+    Attachment* before = prepared->next_prepared_;
+    made += prepared->device().commit_locked(*prepared);
+    prepared = before;
+  }
+  return made;
+}
+
+Result<Change> Group::attach(Domain& domain, Target target, const Options& options) {
+  return change(domain, target, false, options);
+}
+
+Result<Change> Group::replace(Domain& domain, Target target, const Options& options) {
+  return change(domain, target, true, options);
+}
+
+Result<Change> Group::detach(Target target) {
+  const platform::MutexGuard guard{unit_.platform_.sync, unit_.mutex_};
+  if (first_ == nullptr) {
+    return Errc::not_found;
+  }
+  if (first_->find(target) == nullptr) {
+    return Errc::not_attached;
+  }
+  Change made;
+  for (Device* device = first_; device != nullptr; device = device->next_in_group_) {
+    made += device->detach_locked(target);
+  }
+  return made;
+}
+
+} // namespace sluice::iommu

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <sluice/base/result.hpp>
+#include <sluice/iommu/domain.hpp>
+#include <sluice/iommu/virtual.hpp>
+#include <sluice/platform/platform.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace sluice::iommu {
+
+enum class Stage : std::uint8_t { any, first, second };
+
+struct PagingOptions {
+  Stage stage{Stage::any};
+  bool nest_parent{};         // nested domains will stand on it
+  bool pasid{};               // it will be attached to PASIDs
+  bool dirty{};               // dirty tracking
+  std::uint64_t page_sizes{}; // the lowest bit is the wanted unit of map and unmap; 0: the unit decides
+};
+
+// What hardware tells of itself, in the words of its kind.
+struct HwInfo {
+  std::uint32_t type{}; // 0: nothing
+  std::size_t size{};   // bytes that there are; as many as fit have been written
+};
+
+// One IOMMU. Domains and devices belong to one; their changes wait for each other here.
+class Unit {
+public:
+  Unit(const Unit&) = delete;
+  Unit& operator=(const Unit&) = delete;
+
+  platform::Platform& platform() { return platform_; }
+
+  virtual Domain& identity() = 0;
+  virtual Domain& blocked() = 0;
+  // Errors: unsupported (no such stage or combination), invalid_argument (page_sizes), no_memory, ids_exhausted,
+  // smmu_failed.
+  virtual base::Result<Domain*> make_paging(const PagingOptions& options) = 0;
+
+  // Data for one kind of IOMMU, as bytes of the named type; `type` 0 asks for whatever there is. A unit that has no
+  // such operation answers unsupported.
+  virtual base::Result<HwInfo> hw_info(std::uint32_t type, std::span<std::byte> out);
+  virtual base::Result<Viommu*> viommu_alloc(std::uint32_t type, Domain& parent, std::span<const std::byte> data);
+
+protected:
+  explicit Unit(const platform::Platform& platform) : platform_{platform} {}
+  ~Unit() = default;
+
+  platform::Mutex& mutex() { return mutex_; }
+
+private:
+  friend class Device;
+  friend class Domain;
+  friend class Group;
+
+  platform::Platform platform_;
+  platform::Mutex mutex_;
+};
+
+} // namespace sluice::iommu
