@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+
+namespace sluice::driver {
+
+// Note::code of Source::driver; the comments name args[0] and on.
+enum class Code : std::uint16_t {
+  none,
+  // Probe and reset
+  probed,             // IDR0, IDR1, IDR3, IDR5
+  was_enabled,        // CR0 as found
+  cr0_timed_out,      // CR0 as written, CR0ACK
+  irq_ctrl_timed_out, // IRQ_CTRL as written, IRQ_CTRLACK
+  gbpa_timed_out,     // GBPA
+  no_irq,             // line: the port has none such, or it is taken
+  queue_shrunk,       // 0: commands, 1: events; log2 wanted, log2 made
+  // Command queue
+  sync_timed_out,      // position, CMDQ_PROD, CMDQ_CONS
+  space_timed_out,     // position, CMDQ_PROD, CMDQ_CONS
+  handover_timed_out,  // position: another submitter did not finish
+  command_illegal,     // position, both words of the command
+  command_aborted,     // position, how often
+  atc_inv_timed_out,   // position of the CMD_SYNC
+  command_error_other, // position, CERROR code
+  failed,              // the Code that made the SMMU fail
+  // Changes
+  change_disruptive,  // StreamID, iommu::Gap
+  change_unconfirmed, // StreamID
+  device_failed,      // first StreamID
+  tag_retired,        // 0: ASID, 1: VMID; the tag
+  tables_held,        // bytes that are not reused
+  // Events
+  event,                // the four words of a record that nobody took
+  event_unknown_stream, // the four words
+  event_overflow,       // EVENTQ_PROD
+  events_dropped,       // how many, because they came faster than they could be read
+  global_error,         // GERROR, GERRORN
+  service_failure,      // GERROR: 6.3.19 SFM_ERR
+};
+
+} // namespace sluice::driver

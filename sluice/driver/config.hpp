@@ -1,0 +1,34 @@
+#pragma once
+
+#include <sluice/iommu/unit.hpp>
+#include <sluice/platform/irq.hpp>
+
+#include <cstdint>
+
+namespace sluice::driver {
+
+using StreamID = std::uint32_t;
+
+// Where a device's requests go while nothing is attached to it.
+enum class Idle : std::uint8_t { blocked, identity };
+
+// A wire of the SMMU, if it is connected. Without one somebody calls Smmu::poll.
+struct Wire {
+  bool connected{};
+  platform::IrqLine line{};
+};
+
+// What the port and its user decide; the defaults fit a system with nothing special.
+struct Config {
+  Idle idle{Idle::blocked};
+  iommu::Stage stage{iommu::Stage::any}; // of paging domains that do not say
+  Wire event_wire;
+  Wire gerror_wire;
+  unsigned command_queue_log2{10}; // entries; IDR1 may say less, and less is taken where memory is short
+  unsigned event_queue_log2{10};
+  unsigned stream_bits{25};          // StreamIDs below 2^this; IDR1.SIDSIZE may say less
+  bool linear_stream_table{};        // also where two levels are possible
+  std::uint64_t timeout_us{1000000}; // of each wait for the SMMU
+};
+
+} // namespace sluice::driver

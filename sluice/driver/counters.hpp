@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+
+namespace sluice::driver {
+
+// What the driver has done since it was made. Read while threads run: each number is right, their sum need not be.
+struct Counters {
+  std::uint64_t commands{};       // submitted, CMD_SYNC included
+  std::uint64_t syncs{};          // CMD_SYNCs completed
+  std::uint64_t doorbells{};      // writes of CMDQ_PROD
+  std::uint64_t command_errors{}; // 7.1, recovered or not
+  std::uint64_t timeouts{};       // waits that ran out
+  std::uint64_t changes_in_place{};
+  std::uint64_t changes_store128{};
+  std::uint64_t changes_swung{};
+  std::uint64_t changes_disruptive{};
+  std::uint64_t maps{}, unmaps{};
+  std::uint64_t events{};           // records read
+  std::uint64_t events_unknown{};   // of a StreamID that no device has
+  std::uint64_t events_unhandled{}; // nobody wanted them
+  std::uint64_t event_overflows{};  // times that the SMMU reported lost records. 7.4
+  std::uint64_t global_errors{};    // GERROR bits seen, CMDQ_ERR apart
+};
+
+} // namespace sluice::driver
