@@ -48,11 +48,15 @@ function(sluice_test folder)
 
   add_executable(test-${folder} ${sources})
   target_link_libraries(test-${folder} PRIVATE ${targets} sluice-flags sluice-warnings GTest::gmock_main Threads::Threads)
+  set(processors 1)
+  if(folder STREQUAL "qemu")
+    set(processors 2) # QEMU's own threads count too
+  endif()
   gtest_discover_tests(test-${folder}
     TEST_PREFIX ${folder}/
     DISCOVERY_MODE PRE_TEST
     DISCOVERY_TIMEOUT 60
-    PROPERTIES TIMEOUT ${SLUICE_TEST_TIMEOUT})
+    PROPERTIES TIMEOUT ${SLUICE_TEST_TIMEOUT} PROCESSORS ${processors})
   # gtest_discover_tests takes one label for all tests of a target; ctest reads this file after its list of tests.
   set(SLUICE_FOLDER ${folder})
   set(SLUICE_LABEL ${label})
