@@ -1,0 +1,45 @@
+#pragma once
+
+#include <sluice/hosted/arena.hpp>
+#include <sluice/hosted/irq.hpp>
+#include <sluice/machine/client_memory.hpp>
+#include <sluice/model/bus.hpp>
+
+#include <cstdint>
+
+namespace sluice::machine {
+
+// Lines of one SMMU, counted from its first.
+constexpr platform::IrqLine wires_per_smmu = 4;
+
+// What one SMMU sees of the machine: all RAM for itself, the clients' pages for its clients, and its wires. Everything
+// else aborts.
+class Bus final : public model::Bus {
+public:
+  Bus(hosted::Arena& arena, const ClientMemory& clients, hosted::Irq& irq, platform::IrqLine first_line)
+      : arena_{arena}, clients_{clients}, irq_{irq}, first_line_{first_line} {}
+
+  bool read(const model::BusAccess& access, void* into) override;
+  bool write(const model::BusAccess& access, const void* from) override;
+  bool read64(std::uint64_t address, const model::Attributes& attributes, std::uint64_t& value) override;
+  bool compare_exchange64(std::uint64_t address, const model::Attributes& attributes, std::uint64_t& expected,
+                          std::uint64_t desired) override;
+  // There is no doorbell on this bus.
+  bool message(const model::BusAccess&, std::uint32_t) override { return false; }
+  void pulse(model::Wire wire) override { irq_.raise(first_line_ + static_cast<platform::IrqLine>(wire)); }
+
+  // Accesses of clients to RAM that is not for clients.
+  std::uint64_t strays() const { return strays_.load(base::Order::relaxed); }
+
+private:
+  // Null: nothing is there for this initiator.
+  void* target(const model::BusAccess& access);
+
+  hosted::Arena& arena_;
+  const ClientMemory& clients_;
+  hosted::Irq& irq_;
+  platform::IrqLine first_line_;
+  base::Atomic<std::uint64_t> strays_{0};
+};
+
+} // namespace sluice::machine

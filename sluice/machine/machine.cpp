@@ -1,0 +1,101 @@
+#include <sluice/machine/machine.hpp>
+
+#include <sluice/arch/registers.hpp>
+#include <sluice/hosted/errc.hpp>
+#include <sluice/hosted/scratch.hpp>
+#include <sluice/machine/names.hpp>
+
+#include <array>
+#include <string>
+
+namespace sluice::machine {
+
+namespace {
+
+std::string label(unsigned index) { return "SMMU " + std::to_string(index); }
+
+[[noreturn]] void refuse(unsigned index, const std::string& what, base::Errc error) {
+  throw hosted::SetupError(label(index) + ": " + what + " (" + std::string{hosted::name(error)} + ")");
+}
+
+std::unique_ptr<model::Smmu> make_model(const SmmuConfig& config, model::Bus& bus, hosted::Port& port, unsigned index) {
+  auto made = model::Smmu::make(config.features, config.knobs, bus, port.device_sync, port.time);
+  if (!made) {
+    const model::Refusal why = model::refusal(config.features, config.knobs);
+    refuse(index, "these features cannot be made: " + std::string{name(why)}, made.error());
+  }
+  return std::move(*made);
+}
+
+driver::Config with_wires(driver::Config config, platform::IrqLine first) {
+  config.event_wire = {true, first + static_cast<platform::IrqLine>(model::Wire::event_queue)};
+  config.gerror_wire = {true, first + static_cast<platform::IrqLine>(model::Wire::global_error)};
+  return config;
+}
+
+// Every queue of the SMMU is empty and no error is active. 3.5.1, 7.5
+bool idle(const model::Snapshot& s) {
+  constexpr std::uint32_t position = arch::CMDQ_PROD::WR.mask;
+  return ((s.cmdq_prod ^ s.cmdq_cons) & position) == 0 && ((s.eventq_prod ^ s.eventq_cons) & position) == 0 &&
+         s.gerror == s.gerrorn && !s.sync_waits;
+}
+
+} // namespace
+
+SmmuNode::SmmuNode(const SmmuConfig& config, hosted::Port& port, const ClientMemory& clients, unsigned index)
+    : bus_{port.arena, clients, port.irq, index * wires_per_smmu}, faulty_bus_{bus_}, model_{make_model(config,
+                                                                                                        faulty_bus_,
+                                                                                                        port, index)},
+      mmio_{std::make_unique<Mmio>(*model_)}, spoiled_{std::make_unique<SpoiledMmio>(*mmio_, port.arena)} {
+  auto driver = driver::Smmu::make(port.platform(), *spoiled_, with_wires(config.driver, index * wires_per_smmu));
+  if (!driver) {
+    refuse(index, "the driver does not come up", driver.error());
+  }
+  driver_ = std::move(*driver);
+
+  for (const std::uint32_t stream : config.streams) {
+    // Behind one host bridge a StreamID is the Requester ID.
+    const pcie::Address address{static_cast<std::uint16_t>(stream), stream};
+    auto& endpoint = *endpoints_.emplace_back(std::make_unique<Endpoint>(address, platform::PciFacts{}));
+    const std::array streams{stream};
+    const auto device = driver_->add(&endpoint.function, streams);
+    if (!device) {
+      refuse(index, "no endpoint with StreamID " + std::to_string(stream), device.error());
+    }
+    endpoint.device = *device;
+    endpoint.function.config_write(pcie::config::command, 2,
+                                   pcie::config::command_bus_master | pcie::config::command_memory_space);
+  }
+}
+
+SmmuNode::~SmmuNode() { driver_.reset(); }
+
+Machine::Machine(const Config& config) : port_{config.port}, clients_{port_.arena} {
+  for (const SmmuConfig& smmu : config.smmus) {
+    const auto index = static_cast<unsigned>(nodes_.size());
+    nodes_.push_back(std::make_unique<SmmuNode>(smmu, port_, clients_, index));
+  }
+}
+
+Machine::~Machine() { tear_down(); }
+
+Remains Machine::tear_down() {
+  Remains remains;
+  for (const auto& node : nodes_) {
+    node->driver().poll();
+    remains.queues_idle = remains.queues_idle && idle(node->model().snapshot());
+  }
+  while (!nodes_.empty()) {
+    nodes_.pop_back();
+  }
+  port_.sync.reclaim();
+  port_.device_sync.reclaim();
+  const auto counts = port_.memory.counts();
+  remains.client_bytes = clients_.live_bytes();
+  remains.driver_dma = counts.dma_bytes;
+  remains.driver_plain = counts.plain_bytes;
+  remains.driver_blocks = counts.live();
+  return remains;
+}
+
+} // namespace sluice::machine

@@ -1,0 +1,104 @@
+#pragma once
+
+#include <sluice/driver/smmu.hpp>
+#include <sluice/hosted/port.hpp>
+#include <sluice/machine/bus.hpp>
+#include <sluice/machine/bus_fault.hpp>
+#include <sluice/machine/client_memory.hpp>
+#include <sluice/machine/command_fault.hpp>
+#include <sluice/machine/mmio.hpp>
+#include <sluice/machine/pci.hpp>
+#include <sluice/model/smmu.hpp>
+#include <sluice/pcie/copy_engine.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace sluice::machine {
+
+struct SmmuConfig {
+  model::Features features{};
+  model::Knobs knobs{};
+  driver::Config driver{};              // its wires are the machine's to choose
+  std::vector<std::uint32_t> streams{}; // one copy engine behind each StreamID
+};
+
+struct Config {
+  std::vector<SmmuConfig> smmus{};
+  hosted::PortConfig port{};
+};
+
+// A copy engine, known to the driver and allowed to be bus master.
+struct Endpoint {
+  Endpoint(pcie::Address address, platform::PciFacts facts) : engine{address}, function{engine, facts} {}
+
+  pcie::CopyEngine engine;
+  PciFunction function;
+  iommu::Device* device{};
+};
+
+// One SMMU with what is before and behind it.
+class SmmuNode {
+public:
+  SmmuNode(const SmmuConfig& config, hosted::Port& port, const ClientMemory& clients, unsigned index);
+  SmmuNode(const SmmuNode&) = delete;
+  SmmuNode& operator=(const SmmuNode&) = delete;
+  ~SmmuNode();
+
+  model::Smmu& model() { return *model_; }
+  driver::Smmu& driver() { return *driver_; }
+  SpoiledMmio& mmio() { return *spoiled_; }
+  FaultyBus& bus() { return faulty_bus_; }
+  std::uint64_t strays() const { return bus_.strays(); }
+
+  std::size_t endpoints() const { return endpoints_.size(); }
+  Endpoint& endpoint(std::size_t index) { return *endpoints_.at(index); }
+
+private:
+  Bus bus_;
+  FaultyBus faulty_bus_;
+  std::unique_ptr<model::Smmu> model_;
+  std::unique_ptr<Mmio> mmio_;
+  std::unique_ptr<SpoiledMmio> spoiled_;
+  std::vector<std::unique_ptr<Endpoint>> endpoints_;
+  platform::Owned<driver::Smmu> driver_;
+};
+
+// What is left when everything has been taken down. All zero and true is well.
+struct Remains {
+  std::uint64_t client_bytes{};  // of ClientMemory
+  std::uint64_t driver_dma{};    // bytes of tables and queues
+  std::uint64_t driver_plain{};  // bytes of objects
+  std::uint64_t driver_blocks{}; // of either kind
+  bool queues_idle{true};        // commands consumed, events read, no global error active
+
+  bool nothing() const { return client_bytes + driver_dma + driver_plain + driver_blocks == 0; }
+};
+
+// RAM, SMMUs, copy engines behind them and the driver before them, in one process.
+class Machine {
+public:
+  // Throws hosted::SetupError, which says what cannot be made and why.
+  explicit Machine(const Config& config);
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+  ~Machine();
+
+  hosted::Port& port() { return port_; }
+  hosted::Schedule& schedule() { return *port_.schedule; }
+  ClientMemory& clients() { return clients_; }
+  std::size_t smmus() const { return nodes_.size(); }
+  SmmuNode& smmu(std::size_t index = 0) { return *nodes_.at(index); }
+
+  // Removes devices, drivers and SMMUs, and looks at what they leave. All model::Ports are gone by then, all paging
+  // domains destroyed, and all client memory that anybody wants to account for freed.
+  Remains tear_down();
+
+private:
+  hosted::Port port_;
+  ClientMemory clients_;
+  std::vector<std::unique_ptr<SmmuNode>> nodes_;
+};
+
+} // namespace sluice::machine
