@@ -37,7 +37,7 @@ BadCd bad_half(const Half& half, unsigned ips, unsigned x, const Facts& f) {
     return x == 0 ? BadCd::n10_txsz0 : BadCd::n10_txsz1;
   }
   // 11
-  if (!half.granule || !granule_supported(*half.granule, f)) {
+  if (!half.granule || !arch::has_granule(f.id, *half.granule)) {
     return x == 0 ? BadCd::n11_tg0 : BadCd::n11_tg1;
   }
   if ((half.ttb & ~mask_below(ips)) != 0 ||
@@ -88,8 +88,8 @@ BadCd cd_illegal(const Cd& cd, const arch::Ste& ste, World world, const Facts& f
     return BadCd::n9_asid8;
   }
   // 10, 11: both halves, whichever the address uses (5.4.1.1)
-  const unsigned ips = address_bits(cd.get(Cd::IPS), f);
-  const std::uint64_t ttb_bits = mask_below(f.lpa);
+  const unsigned ips = arch::effective_output_bits(f.id, cd.get(Cd::IPS));
+  const std::uint64_t ttb_bits = mask_below(f.pointer_bits);
   const Half half0{epd0, static_cast<unsigned>(cd.get(Cd::T0SZ)), arch::granule_of(cd.get(Cd::TG0)),
                    cd.get(Cd::TTB0) & ttb_bits};
   const Half half1{epd1, static_cast<unsigned>(cd.get(Cd::T1SZ)), arch::granule_of(cd.get(Cd::TG1)),

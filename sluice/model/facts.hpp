@@ -1,39 +1,38 @@
 #pragma once
 
-#include <sluice/arch/sizes.hpp>
-#include <sluice/model/features.hpp>
+#include <sluice/arch/geometry.hpp>
+#include <sluice/model/idr.hpp>
 
 #include <cstdint>
 
 namespace sluice::model {
 
+constexpr std::uint64_t mask_below(unsigned bits) { return bits >= 64 ? ~0ULL : (1ULL << bits) - 1; }
+
 // Features and knobs as the rules about structures ask for them.
 struct Facts {
   Features features{};
   Knobs knobs{};
-  unsigned oas{}; // 3.4
-  unsigned ias{}; // 3.4: VMSAv8-64 only, so IAS is OAS
-  unsigned lpa{}; // bits of an address field in a structure: 48 in v3.0, 52 from v3.1
-  std::uint64_t oas_mask{};
+  arch::IdRegisters id{};
+  unsigned oas{};               // 3.4
+  unsigned ias{};               // 3.4: VMSAv8-64 only, so it is OAS
+  unsigned pointer_bits{};      // of an address field in a structure: 48 in v3.0, 52 from v3.1
+  arch::AddressBits wide_64k{}; // address bits in descriptors of the 64 KB granule
 
-  bool stalls() const { return features.stall_model != 1; } // 5.5
+  std::uint64_t oas_mask() const { return mask_below(oas); }
+  arch::AddressBits address_bits(arch::Granule g) const {
+    return g == arch::Granule::k64 ? wide_64k : arch::AddressBits::a48;
+  }
 };
 
-constexpr std::uint64_t mask_below(unsigned bits) { return bits >= 64 ? ~0ULL : (1ULL << bits) - 1; }
-
 inline Facts facts(const Features& features, const Knobs& knobs) {
-  Facts f{features, knobs, features.oas_bits, features.oas_bits, features.version == 0 ? 48U : 52U, 0};
-  f.oas_mask = mask_below(f.oas);
-  return f;
-}
-
-// 5.2 S2PS, 5.4 IPS: the size in bits, capped to OAS. A code beyond what the version knows acts as the largest it does.
-constexpr unsigned address_bits(arch::AddressSize code, const Facts& f) {
-  constexpr unsigned bits[] = {32, 36, 40, 42, 44, 48, 52, 56};
-  unsigned n = bits[static_cast<unsigned>(code)];
-  const unsigned most = f.features.version == 0 ? 48 : 52;
-  n = n < most ? n : most;
-  return n < f.oas ? n : f.oas;
+  return {features,
+          knobs,
+          identity(features),
+          features.oas_bits,
+          features.oas_bits,
+          features.version == arch::v3_0 ? 48U : 52U,
+          features.oas_bits == 52 ? arch::AddressBits::a52 : arch::AddressBits::a48};
 }
 
 } // namespace sluice::model

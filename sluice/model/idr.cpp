@@ -1,22 +1,10 @@
 #include <sluice/model/idr.hpp>
 
 #include <bit>
-#include <optional>
 
 namespace sluice::model {
 
 namespace {
-
-// 6.3.6 IDR5.OAS
-std::optional<std::uint32_t> oas_code(unsigned bits) {
-  constexpr std::array<unsigned, 7> sizes{32, 36, 40, 42, 44, 48, 52};
-  for (std::uint32_t code = 0; code < sizes.size(); ++code) {
-    if (sizes[code] == bits) {
-      return code;
-    }
-  }
-  return std::nullopt;
-}
 
 bool cache_size_ok(unsigned entries) { return std::has_single_bit(entries) && entries <= 1U << 20; }
 
@@ -24,7 +12,7 @@ Refusal no_encoding(const Features& f, const Knobs& k) {
   if (f.version > 4) {
     return Refusal::version;
   }
-  if (!oas_code(f.oas_bits)) {
+  if (f.oas_bits > 52 || arch::address_bits(arch::address_size(f.oas_bits), arch::v3_4) != f.oas_bits) {
     return Refusal::oas;
   }
   if (f.streamid_bits > 32) {
@@ -127,8 +115,6 @@ Refusal not_modelled(const Features& f) {
   return f.btm ? Refusal::no_btm : Refusal::none;
 }
 
-constexpr std::uint32_t bit(bool value, unsigned at) { return std::uint32_t{value} << at; }
-
 } // namespace
 
 Refusal refusal(const Features& features, const Knobs& knobs) {
@@ -141,21 +127,26 @@ Refusal refusal(const Features& features, const Knobs& knobs) {
   return not_modelled(features);
 }
 
-Identity identity(const Features& f) {
-  Identity id;
-  constexpr std::uint32_t ttf_v8_64 = 2;
-  constexpr std::uint32_t little_endian = 2;
-  id.idr[0] = bit(f.stage2, 0) | bit(f.stage1, 1) | ttf_v8_64 << 2 | bit(f.coherent, 4) | bit(f.btm, 5) | f.httu << 6 |
-              bit(f.hyp, 9) | bit(f.ats, 10) | bit(f.asid16, 12) | bit(f.msi, 13) | bit(f.sev, 14) | bit(f.pri, 16) |
-              bit(f.vmid16, 18) | bit(f.two_level_cds, 19) | little_endian << 21 | f.stall_model << 24 |
-              bit(f.terminate_only_abort, 26) | bit(f.two_level_streams, 27);
-  id.idr[1] = f.streamid_bits | f.substreamid_bits << 6 | (f.pri ? f.priq_log2 << 11 : 0) | f.eventq_log2 << 16 |
-              f.cmdq_log2 << 21 | bit(f.attr_perms_override, 26) | bit(f.attr_types_override, 27);
-  id.idr[3] = bit(f.had, 2) | bit(f.xnx, 4) | bit(f.fwb, 8) | bit(f.small_tables, 9) | bit(f.range_invalidation, 10) |
-              f.bbml << 11;
-  id.idr[5] = oas_code(f.oas_bits).value_or(0) | bit(f.gran4k, 4) | bit(f.gran16k, 5) | bit(f.gran64k, 6) |
-              bit(f.va52, 10) | f.stall_max << 16;
-  id.aidr = f.version;
+arch::IdRegisters identity(const Features& f) {
+  using arch::AIDR, arch::IDR0, arch::IDR1, arch::IDR3, arch::IDR5;
+  arch::IdRegisters id;
+  id.idr0.set(IDR0::S1P, f.stage1).set(IDR0::S2P, f.stage2).set(IDR0::TTF, arch::Ttf::aarch64);
+  id.idr0.set(IDR0::COHACC, f.coherent).set(IDR0::BTM, f.btm).set(IDR0::HTTU, static_cast<arch::Httu>(f.httu));
+  id.idr0.set(IDR0::Hyp, f.hyp).set(IDR0::ATS, f.ats).set(IDR0::PRI, f.pri).set(IDR0::MSI, f.msi);
+  id.idr0.set(IDR0::SEV, f.sev).set(IDR0::ASID16, f.asid16).set(IDR0::VMID16, f.vmid16);
+  id.idr0.set(IDR0::CD2L, f.two_level_cds).set(IDR0::TTENDIAN, arch::TtEndian::little);
+  id.idr0.set(IDR0::STALL_MODEL, static_cast<arch::StallModel>(f.stall_model));
+  id.idr0.set(IDR0::TERM_MODEL, f.terminate_only_abort);
+  id.idr0.set(IDR0::ST_LEVEL, f.two_level_streams ? arch::StLevel::two_level : arch::StLevel::linear);
+  id.idr1.set(IDR1::SIDSIZE, f.streamid_bits).set(IDR1::SSIDSIZE, f.substreamid_bits);
+  id.idr1.set(IDR1::PRIQS, f.pri ? f.priq_log2 : 0).set(IDR1::EVENTQS, f.eventq_log2).set(IDR1::CMDQS, f.cmdq_log2);
+  id.idr1.set(IDR1::ATTR_PERMS_OVR, f.attr_perms_override).set(IDR1::ATTR_TYPES_OVR, f.attr_types_override);
+  id.idr3.set(IDR3::HAD, f.had).set(IDR3::XNX, f.xnx).set(IDR3::FWB, f.fwb).set(IDR3::STT, f.small_tables);
+  id.idr3.set(IDR3::RIL, f.range_invalidation).set(IDR3::BBML, static_cast<arch::Bbml>(f.bbml));
+  id.idr5.set(IDR5::OAS, arch::address_size(f.oas_bits)).set(IDR5::STALL_MAX, f.stall_max);
+  id.idr5.set(IDR5::GRAN4K, f.gran4k).set(IDR5::GRAN16K, f.gran16k).set(IDR5::GRAN64K, f.gran64k);
+  id.idr5.set(IDR5::VAX, f.va52 ? arch::Vax::bits52 : arch::Vax::bits48);
+  id.aidr.set(AIDR::ArchMinorRev, f.version);
   return id;
 }
 

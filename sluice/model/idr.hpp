@@ -1,8 +1,8 @@
 #pragma once
 
+#include <sluice/arch/features.hpp>
 #include <sluice/model/features.hpp>
 
-#include <array>
 #include <cstdint>
 
 namespace sluice::model {
@@ -47,12 +47,6 @@ enum class Refusal : std::uint8_t {
 Refusal refusal(const Features& features, const Knobs& knobs);
 
 // 6.3.1 - 6.3.8
-struct Identity {
-  std::array<std::uint32_t, 7> idr{}; // IDR0 to IDR6
-  std::uint32_t iidr{};
-  std::uint32_t aidr{};
-};
-
-Identity identity(const Features& features);
+arch::IdRegisters identity(const Features& features);
 
 } // namespace sluice::model

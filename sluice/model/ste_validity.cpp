@@ -50,7 +50,7 @@ BadSte bad_stage1(const Ste& ste, const Facts& f) {
     return BadSte::n6c_two_level_cd;
   }
   // 3.4.3: v3.0 truncates, and so does this; the IPA of a nested stream is checked here too, not by stage 2.
-  if (f.features.version != 0 && (ste.get(Ste::S1ContextPtr) & ~f.oas_mask) != 0) {
+  if (f.features.version != 0 && (ste.get(Ste::S1ContextPtr) & ~f.oas_mask()) != 0) {
     return BadSte::n6d_s1contextptr;
   }
   return BadSte::none;
@@ -70,11 +70,11 @@ BadSte bad_stage2(const Ste& ste, const Facts& f) {
     return BadSte::n7d_httu;
   }
   const auto g = arch::granule_of(ste.get(Ste::S2TG));
-  if (!g || !granule_supported(*g, f)) {
+  if (!g || !arch::has_granule(f.id, *g)) {
     return BadSte::n7e_granule;
   }
-  const unsigned ps = address_bits(ste.get(Ste::S2PS), f);
-  const std::uint64_t ttb = ste.get(Ste::S2TTB) & mask_below(f.lpa);
+  const unsigned ps = arch::effective_output_bits(f.id, ste.get(Ste::S2PS));
+  const std::uint64_t ttb = ste.get(Ste::S2TTB) & mask_below(f.pointer_bits);
   if ((ttb & ~mask_below(ps)) != 0 || (*g != arch::Granule::k64 && (ttb & ~mask_below(48)) != 0)) {
     return BadSte::n7f_s2ttb;
   }
@@ -104,10 +104,6 @@ bool vmid_used(const Ste& ste, const Facts& f) {
 }
 
 } // namespace
-
-bool granule_supported(arch::Granule g, const Facts& f) {
-  return g == arch::Granule::k4 ? f.features.gran4k : g == arch::Granule::k16 ? f.features.gran16k : f.features.gran64k;
-}
 
 unsigned effective_s1cdmax(const Ste& ste, const Facts& f) {
   return f.features.substreamid_bits == 0 ? 0 : static_cast<unsigned>(ste.get(Ste::S1CDMax));

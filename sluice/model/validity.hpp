@@ -1,7 +1,6 @@
 #pragma once
 
 #include <sluice/arch/cd.hpp>
-#include <sluice/arch/granule.hpp>
 #include <sluice/arch/ste.hpp>
 #include <sluice/model/facts.hpp>
 #include <sluice/model/world.hpp>
@@ -72,7 +71,5 @@ World stream_world(const arch::Ste& ste, bool e2h, const Facts& facts);
 
 // 5.2 S1CDMax: IGNORED without substreams.
 unsigned effective_s1cdmax(const arch::Ste& ste, const Facts& facts);
-
-bool granule_supported(arch::Granule granule, const Facts& facts);
 
 } // namespace sluice::model
