@@ -2,7 +2,7 @@
 # find_package(sluice), then link sluice::core or sluice::model.
 include(GNUInstallDirs)
 set(installed sluice-flags)
-foreach(row IN LISTS SLUICE_CORE ITEMS core frame model)
+foreach(row IN LISTS SLUICE_CORE ITEMS core arch-names frame model)
   if(TARGET sluice-${row})
     list(APPEND installed sluice-${row})
     set_target_properties(sluice-${row} PROPERTIES EXPORT_NAME ${row})
