@@ -1,0 +1,73 @@
+#pragma once
+
+#include <sluice/iommufd/context.hpp>
+
+#include <array>
+#include <cstring>
+#include <type_traits>
+
+namespace sluice::iommufd {
+
+// One ioctl under way: the caller's structure, copied in and brought to the size that is known here.
+struct Call {
+  static constexpr std::size_t largest = 64;
+
+  Context& context;
+  std::uint64_t argument{};
+  std::uint32_t caller_size{};
+  std::uint32_t known_size{};
+  alignas(8) std::array<std::byte, largest> data{};
+
+  Objects& objects() { return context.objects_; }
+  Host& host() { return context.host_; }
+  platform::Sync& sync() { return context.sync_; }
+
+  template <class T>
+  T& as() {
+    static_assert(sizeof(T) <= largest && std::is_trivially_copyable_v<T>);
+    return *reinterpret_cast<T*>(data.data());
+  }
+  // Writes the structure back, as much of it as the caller knows. Errors: bad_address.
+  base::Status respond();
+
+  // Data that a structure points at. A tail that the caller does not have is zero; one that we do not know is refused
+  // as the caller of this function wants it. Errors: bad_address.
+  template <class T>
+  base::Result<T> read(std::uint64_t from) {
+    T value{};
+    if (auto status = host().caller.read(from, std::as_writable_bytes(std::span{&value, 1})); !status) {
+      return status.error();
+    }
+    return value;
+  }
+};
+
+using Handler = base::Status (*)(Call&);
+
+struct CallEntry {
+  std::uint32_t number;
+  std::uint32_t size;     // of the structure as we know it
+  std::uint32_t min_size; // as the first kernel with the call knew it
+  Handler handler;
+};
+
+// Null: no such call.
+const CallEntry* find_call(std::uint32_t number);
+
+namespace calls {
+base::Status destroy(Call& call);
+base::Status ioas_alloc(Call& call);
+base::Status ioas_iova_ranges(Call& call);
+base::Status ioas_map(Call& call);
+base::Status ioas_map_file(Call& call);
+base::Status ioas_copy(Call& call);
+base::Status ioas_unmap(Call& call);
+base::Status hwpt_alloc(Call& call);
+base::Status hwpt_invalidate(Call& call);
+base::Status get_hw_info(Call& call);
+base::Status viommu_alloc(Call& call);
+base::Status vdevice_alloc(Call& call);
+base::Status veventq_alloc(Call& call);
+} // namespace calls
+
+} // namespace sluice::iommufd

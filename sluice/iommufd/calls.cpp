@@ -1,0 +1,44 @@
+#include <sluice/iommufd/call.hpp>
+
+#include <sluice/uapi/iommufd.hpp>
+
+#include <algorithm>
+
+namespace sluice::iommufd {
+
+namespace u = uapi::iommufd;
+
+namespace {
+
+template <class T>
+constexpr CallEntry entry(Handler handler) {
+  static_assert(sizeof(T) <= Call::largest);
+  return {u::call(T::nr), sizeof(T), T::min_size, handler};
+}
+
+constexpr std::array entries{
+    entry<u::Destroy>(calls::destroy),
+    entry<u::IoasAlloc>(calls::ioas_alloc),
+    entry<u::IoasCopy>(calls::ioas_copy),
+    entry<u::IoasIovaRanges>(calls::ioas_iova_ranges),
+    entry<u::IoasMap>(calls::ioas_map),
+    entry<u::IoasMapFile>(calls::ioas_map_file),
+    entry<u::IoasUnmap>(calls::ioas_unmap),
+    entry<u::HwptAlloc>(calls::hwpt_alloc),
+    entry<u::GetHwInfo>(calls::get_hw_info),
+    entry<u::HwptInvalidate>(calls::hwpt_invalidate),
+    entry<u::ViommuAlloc>(calls::viommu_alloc),
+    entry<u::VdeviceAlloc>(calls::vdevice_alloc),
+    entry<u::VeventqAlloc>(calls::veventq_alloc),
+};
+
+} // namespace
+
+const CallEntry* find_call(std::uint32_t number) {
+  const auto it = std::find_if(entries.begin(), entries.end(), [&](const CallEntry& e) { return e.number == number; });
+  return it != entries.end() ? &*it : nullptr;
+}
+
+base::Status calls::destroy(Call& call) { return call.objects().destroy(call.as<u::Destroy>().id); }
+
+} // namespace sluice::iommufd

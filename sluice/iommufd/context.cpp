@@ -1,0 +1,188 @@
+#include <sluice/iommufd/context.hpp>
+
+#include <sluice/iommu/unit.hpp>
+#include <sluice/iommufd/call.hpp>
+#include <sluice/iommufd/hwpt.hpp>
+#include <sluice/iommufd/viommu.hpp>
+#include <sluice/uapi/errno.hpp>
+#include <sluice/uapi/iommufd.hpp>
+
+#include <algorithm>
+#include <vector>
+
+namespace sluice::iommufd {
+
+using base::Errc;
+using base::Status;
+
+Context::Context(Host host, platform::Sync& sync, Observer* observer) : host_{host}, sync_{sync}, observer_{observer} {}
+
+Context::~Context() { objects_.destroy_all(); }
+
+int Context::ioctl(std::uint32_t number, std::uint64_t argument) {
+  const platform::MutexGuard guard{sync_, mutex_};
+  const Status status = dispatch(number, argument);
+  return status ? 0 : -static_cast<int>(uapi::to_errno(status.error()));
+}
+
+// The order of these answers is the interface's: a bad pointer before an unknown number, within the range of numbers
+// that exist.
+Status Context::dispatch(std::uint32_t number, std::uint64_t argument) {
+  constexpr std::uint32_t last_number = uapi::iommufd::HwQueueAlloc::nr;
+  if ((number & 0xff) < uapi::iommufd::call_base || (number & 0xff) > last_number) {
+    return Errc::unknown_call;
+  }
+  Call call{*this, argument};
+  const auto size = call.read<std::uint32_t>(argument);
+  if (!size) {
+    return size.error();
+  }
+  const CallEntry* const entry = find_call(number);
+  if (entry == nullptr) {
+    return Errc::unknown_call;
+  }
+  if (*size < entry->min_size) {
+    return Errc::bad_size;
+  }
+  call.caller_size = *size;
+  call.known_size = entry->size;
+  const std::uint32_t both = std::min(*size, entry->size);
+  if (auto status = host_.caller.read(argument, std::span{call.data}.first(both)); !status) {
+    return status;
+  }
+  for (std::uint64_t at = entry->size; at < *size;) {
+    std::array<std::byte, 256> tail;
+    const auto piece = std::span{tail}.first(std::min<std::uint64_t>(tail.size(), *size - at));
+    if (auto status = host_.caller.read(argument + at, piece); !status) {
+      return status;
+    }
+    if (std::any_of(piece.begin(), piece.end(), [](std::byte b) { return b != std::byte{}; })) {
+      return Errc::trailing_data;
+    }
+    at += piece.size();
+  }
+  const auto request = call.data;
+  const Status status = entry->handler(call);
+  if (observer_ != nullptr) {
+    observer_->on_call(
+        {number, std::span{request}.first(entry->size), std::span{call.data}.first(entry->size), argument, status});
+  }
+  return status;
+}
+
+Status Call::respond() {
+  return host().caller.write(argument, std::span{data}.first(std::min(caller_size, known_size)));
+}
+
+base::Result<Device*> Context::bind(iommu::Device& device, DeviceFacts facts) {
+  const platform::MutexGuard guard{sync_, mutex_};
+  return objects_.add(std::make_unique<Device>(device, std::move(facts)));
+}
+
+void Context::unbind(Device& device) {
+  const platform::MutexGuard guard{sync_, mutex_};
+  Hwpt* const hwpt = device.hwpt();
+  device.detach();
+  drop_automatic(hwpt);
+  std::vector<Vdevice*> named;
+  objects_.for_each<Vdevice>([&](Vdevice& v) {
+    if (&v.device() == &device) {
+      named.push_back(&v);
+    }
+  });
+  for (Vdevice* vdevice : named) {
+    objects_.remove(*vdevice, true);
+  }
+  objects_.remove(device);
+}
+
+base::Result<std::uint32_t> Context::attach(Device& device, std::uint32_t id) {
+  const platform::MutexGuard guard{sync_, mutex_};
+  Object* const object = objects_.find(id);
+  if (object == nullptr) {
+    return Errc::not_found;
+  }
+  if (auto ioas = objects_.get<Ioas>(id); ioas) {
+    return attach_ioas(device, **ioas);
+  }
+  auto hwpt = find_hwpt(objects_, id);
+  if (!hwpt) {
+    return Errc::invalid_argument;
+  }
+  Hwpt* const before = device.hwpt();
+  if (auto status = device.attach(**hwpt); !status) {
+    return status.error();
+  }
+  if (before != *hwpt) {
+    drop_automatic(before);
+  }
+  return id;
+}
+
+// An HWPT that was made for another device serves if the device can be attached to it: invalid_argument says "not that
+// one".
+base::Result<std::uint32_t> Context::attach_ioas(Device& device, Ioas& ioas) {
+  Hwpt* const before = device.hwpt();
+  std::vector<HwptPaging*> candidates;
+  objects_.for_each<HwptPaging>([&](HwptPaging& h) {
+    if (h.automatic && &h.ioas() == &ioas) {
+      candidates.push_back(&h);
+    }
+  });
+  for (HwptPaging* candidate : candidates) {
+    const auto status = device.attach(*candidate);
+    if (status) {
+      if (before != candidate) {
+        drop_automatic(before);
+      }
+      return candidate->id();
+    }
+    if (status.error() != Errc::invalid_argument) {
+      return status.error();
+    }
+  }
+  auto domain = device.device().unit().make_paging({});
+  if (!domain) {
+    return domain.error();
+  }
+  auto made = HwptPaging::make(ioas, **domain, false);
+  if (!made) {
+    return made.error();
+  }
+  auto hwpt = objects_.add(std::move(*made));
+  if (!hwpt) {
+    return hwpt.error();
+  }
+  (*hwpt)->automatic = true;
+  if (auto status = device.attach(**hwpt); !status) {
+    objects_.remove(**hwpt);
+    return status.error();
+  }
+  drop_automatic(before);
+  return (*hwpt)->id();
+}
+
+void Context::detach(Device& device) {
+  const platform::MutexGuard guard{sync_, mutex_};
+  Hwpt* const before = device.hwpt();
+  device.detach();
+  drop_automatic(before);
+}
+
+void Context::drop_automatic(Hwpt* hwpt) {
+  if (hwpt != nullptr && hwpt->type() == ObjectType::hwpt_paging && static_cast<HwptPaging*>(hwpt)->automatic &&
+      hwpt->idle()) {
+    objects_.remove(*hwpt);
+  }
+}
+
+base::Result<bool> Context::ioas_maps(std::uint32_t id, std::uint64_t iova) {
+  const platform::MutexGuard guard{sync_, mutex_};
+  auto ioas = objects_.get<Ioas>(id);
+  if (!ioas) {
+    return ioas.error();
+  }
+  return (*ioas)->maps(iova);
+}
+
+} // namespace sluice::iommufd

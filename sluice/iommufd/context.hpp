@@ -1,0 +1,70 @@
+#pragma once
+
+#include <sluice/iommufd/device.hpp>
+#include <sluice/iommufd/host.hpp>
+#include <sluice/iommufd/object.hpp>
+#include <sluice/platform/sync.hpp>
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace sluice::iommufd {
+
+// One call as it went through, for tools that watch.
+struct CallRecord {
+  std::uint32_t number{};
+  std::span<const std::byte> request; // the structure as it came in, as long as it is known
+  std::span<const std::byte> answer;  // and as it stands after the call
+  std::uint64_t pointer{};            // where the caller has it
+  base::Status status{};
+};
+
+class Observer {
+public:
+  virtual void on_call(const CallRecord& record) = 0;
+
+protected:
+  ~Observer() = default;
+};
+
+// One open /dev/iommu. Calls of several threads wait for each other.
+class Context {
+public:
+  Context(Host host, platform::Sync& sync, Observer* observer = nullptr);
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+  // All devices are unbound by then.
+  ~Context();
+
+  // `argument` is the caller's pointer. 0, or a negative errno.
+  int ioctl(std::uint32_t number, std::uint64_t argument);
+
+  // For the driver of a device (VFIO). Errors: ids_exhausted.
+  base::Result<Device*> bind(iommu::Device& device, DeviceFacts facts);
+  void unbind(Device& device);
+  // `id` names an HWPT, or an IOAS for which an HWPT is found or made; its id is the answer. Errors: not_found,
+  // invalid_argument (an object of another type), and those of Device::attach.
+  base::Result<std::uint32_t> attach(Device& device, std::uint32_t id);
+  void detach(Device& device);
+
+  // Objects that exist; 0 once everything is closed.
+  std::size_t objects() const { return objects_.count(); }
+  // For tests and tools: whether the IOAS of that id maps an IOVA by itself.
+  base::Result<bool> ioas_maps(std::uint32_t id, std::uint64_t iova);
+
+private:
+  friend struct Call;
+
+  base::Status dispatch(std::uint32_t number, std::uint64_t argument);
+  base::Result<std::uint32_t> attach_ioas(Device& device, Ioas& ioas);
+  void drop_automatic(Hwpt* hwpt);
+
+  Host host_;
+  platform::Sync& sync_;
+  Observer* observer_;
+  platform::Mutex mutex_;
+  Objects objects_;
+};
+
+} // namespace sluice::iommufd

@@ -1,0 +1,105 @@
+#pragma once
+
+#include <sluice/base/result.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+// What iommufd needs of the process that it serves and of the machine that it serves it with.
+namespace sluice::iommufd {
+
+// A span of a client's memory or file, seen as a window of the machine's physical addresses. It outlives the client's
+// munmap; what is no longer there when the hardware comes is an abort, never a signal.
+class Window {
+public:
+  Window(const Window&) = delete;
+  Window& operator=(const Window&) = delete;
+  virtual ~Window() = default;
+
+  // Machine physical address of the first byte.
+  std::uint64_t address() const { return address_; }
+
+protected:
+  explicit Window(std::uint64_t address) : address_{address} {}
+
+private:
+  std::uint64_t address_;
+};
+
+// Where a window is wanted: the address modulo 1 GB that lets large pages be used.
+struct WindowPlace {
+  std::uint64_t iova{};
+};
+
+class Pages {
+public:
+  // Errors: bad_address (a byte that cannot be read, or written if `write`), no_memory.
+  virtual base::Result<Window*> map_memory(std::uint64_t user_va, std::uint64_t length, bool write,
+                                           WindowPlace place) = 0;
+  // Errors: bad_descriptor, invalid_argument (no memory file, or beyond its end), no_memory.
+  virtual base::Result<Window*> map_file(int fd, std::uint64_t start, std::uint64_t length, bool write,
+                                         WindowPlace place) = 0;
+  // Whether `fd` may be mapped later, and a descriptor of our own for it. Errors: bad_descriptor.
+  virtual base::Result<int> duplicate(int fd) = 0;
+  virtual void close(int fd) = 0;
+
+protected:
+  ~Pages() = default;
+};
+
+// The caller's memory, for what its calls point at. Errors of both: bad_address.
+class Caller {
+public:
+  virtual base::Status read(std::uint64_t from, std::span<std::byte> into) = 0;
+  virtual base::Status write(std::uint64_t to, std::span<const std::byte> from) = 0;
+
+protected:
+  ~Caller() = default;
+};
+
+// Our end of a descriptor that a client polls and reads: one packet a read.
+class Channel {
+public:
+  Channel(const Channel&) = delete;
+  Channel& operator=(const Channel&) = delete;
+  virtual ~Channel() = default;
+
+  // The client's end.
+  virtual int descriptor() const = 0;
+  // Never waits; false when the descriptor takes no more now. Any thread.
+  virtual bool send(std::span<const std::byte> packet) = 0;
+  // Packets that the client has not read.
+  virtual std::size_t unread() const = 0;
+  // Whether a client still has its end open.
+  virtual bool connected() const = 0;
+
+protected:
+  Channel() = default;
+};
+
+// Told when a channel that was full takes packets again.
+class ChannelUser {
+public:
+  virtual void on_room() = 0;
+
+protected:
+  ~ChannelUser() = default;
+};
+
+class Channels {
+public:
+  // Errors: no_memory (no descriptor is left).
+  virtual base::Result<Channel*> open(ChannelUser& user) = 0;
+
+protected:
+  ~Channels() = default;
+};
+
+struct Host {
+  Caller& caller;
+  Pages& pages;
+  Channels& channels;
+};
+
+} // namespace sluice::iommufd

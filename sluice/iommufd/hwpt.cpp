@@ -1,0 +1,36 @@
+#include <sluice/iommufd/hwpt.hpp>
+
+#include <sluice/base/check.hpp>
+#include <sluice/iommufd/viommu.hpp>
+
+namespace sluice::iommufd {
+
+using base::Errc;
+
+Hwpt::~Hwpt() { base::check(domain_.destroy().ok()); }
+
+base::Result<std::unique_ptr<HwptPaging>> HwptPaging::make(Ioas& ioas, iommu::Domain& domain, bool nest_parent) {
+  if (auto status = ioas.add_domain(domain); !status) {
+    base::check(domain.destroy().ok());
+    return status.error();
+  }
+  return std::unique_ptr<HwptPaging>{new HwptPaging{ioas, domain, nest_parent}};
+}
+
+HwptPaging::~HwptPaging() { ioas_->remove_domain(domain()); }
+
+HwptNested::HwptNested(Viommu& viommu, iommu::Domain& domain) : Hwpt{object_type, domain}, viommu_{viommu} {}
+
+HwptNested::~HwptNested() = default;
+
+Ioas& HwptNested::ioas() { return viommu_->parent().ioas(); }
+
+base::Result<Hwpt*> find_hwpt(Objects& objects, std::uint32_t id) {
+  Object* const object = objects.find(id);
+  if (object == nullptr || (object->type() != ObjectType::hwpt_paging && object->type() != ObjectType::hwpt_nested)) {
+    return Errc::not_found;
+  }
+  return static_cast<Hwpt*>(object);
+}
+
+} // namespace sluice::iommufd

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <sluice/iommu/domain.hpp>
+#include <sluice/iommufd/backing.hpp>
+#include <sluice/iommufd/object.hpp>
+#include <sluice/uapi/iommufd.hpp>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace sluice::iommufd {
+
+inline constexpr std::uint64_t page_size = 4096;
+inline constexpr std::uint64_t huge_page_size = 2ULL << 20;
+
+struct Range {
+  std::uint64_t start{};
+  std::uint64_t last{};
+
+  bool meets(const Range& other) const { return start <= other.last && other.start <= last; }
+};
+
+// A client's address space: areas of IOVAs backed by its memory, present in each domain that stands on it.
+class Ioas final : public Object {
+public:
+  static constexpr ObjectType object_type = ObjectType::ioas;
+
+  Ioas() : Object{object_type} {}
+
+  struct Request {
+    std::uint64_t iova{};
+    std::uint64_t length{};
+    bool fixed{}; // else the lowest free IOVA is chosen
+    bool read{};
+    bool write{};
+  };
+  // Maps `backing` from `offset` on and answers the IOVA. Errors: invalid_argument, overflow, already_exists, no_space,
+  // bad_address, no_memory. Nothing has changed after one.
+  base::Result<std::uint64_t> map(std::shared_ptr<Backing> backing, std::uint64_t offset, const Request& request);
+  // Shares what `source` has at [from, from + length). Errors: not_found (not mapped without a gap), not_permitted
+  // (writing to pages that were mapped for reading), and those of map.
+  base::Result<std::uint64_t> copy(const Ioas& source, std::uint64_t from, const Request& request);
+  // Removes the areas inside the range. Errors: not_found (none, or one that reaches out of the range: those before it
+  // are gone).
+  base::Result<std::uint64_t> unmap(Range range);
+  std::uint64_t unmap_all();
+
+  // Puts every area into the domain, and every later one. Errors: invalid_argument (its page is larger than the
+  // host's), reserved_range (an area is misaligned for it or outside its aperture), and those of pinning.
+  base::Status add_domain(iommu::Domain& domain);
+  void remove_domain(iommu::Domain& domain);
+
+  // Keeps IOVAs free for `owner`. Errors: reserved_range (an area is there).
+  base::Status reserve(Range range, const void* owner);
+  void unreserve(const void* owner);
+  // What may be mapped, ascending.
+  std::vector<Range> usable() const;
+  std::uint64_t alignment() const { return alignment_; }
+  std::size_t areas() const { return areas_.size(); }
+  bool maps(std::uint64_t iova) const { return area_at(iova) != areas_.end(); }
+
+private:
+  struct Area {
+    std::uint64_t last;
+    std::shared_ptr<Backing> backing;
+    std::uint64_t offset;
+    iommu::Prot prot;
+  };
+  using Areas = std::map<std::uint64_t, Area>;
+  struct Reserved {
+    Range range;
+    const void* owner;
+  };
+
+  Areas::const_iterator area_at(std::uint64_t iova) const;
+  bool area_in(const Range& range) const;
+  bool reserved_in(const Range& range) const;
+  base::Result<std::uint64_t> place(const Backing& backing, std::uint64_t offset, const Request& request) const;
+  base::Result<std::uint64_t> choose(std::uint64_t start, std::uint64_t length) const;
+  static base::Status put(iommu::Domain& domain, std::uint64_t iova, const Area& area);
+  static void take(iommu::Domain& domain, std::uint64_t iova, const Area& area);
+  void erase(Areas::iterator at);
+  void recompute_alignment();
+
+  Areas areas_;
+  std::vector<Reserved> reserved_;
+  std::vector<iommu::Domain*> domains_;
+  std::uint64_t alignment_{1};
+};
+
+} // namespace sluice::iommufd
