@@ -1,0 +1,76 @@
+#include <sluice/driver/entries.hpp>
+
+namespace sluice::driver {
+
+using namespace arch;
+
+EntryFacts entry_facts(const Capabilities& capabilities, bool coherent) {
+  EntryFacts facts;
+  facts.coherent = coherent;
+  facts.attr_types = capabilities.attr_types;
+  facts.stalls_optional = capabilities.stalls == StallModel::stall_or_terminate;
+  facts.stalls_forced = capabilities.stalls == StallModel::stall;
+  facts.stage2 = capabilities.stage2;
+  return facts;
+}
+
+namespace {
+Ste valid(SteConfig config) { return Ste{}.with(Ste::V, 1).with(Ste::Config, config); }
+
+// SHCFG is the same in all that translates or bypasses, so that it never has to change together with another word.
+Ste& pass_attributes(Ste& ste, const EntryFacts& facts) {
+  return facts.attr_types ? ste.set(Ste::SHCFG, ShareabilityOverride::incoming) : ste;
+}
+} // namespace
+
+Ste abort_ste() { return valid(SteConfig::abort); }
+
+Ste bypass_ste(const EntryFacts& facts) {
+  Ste ste = valid(SteConfig::bypass);
+  return pass_attributes(ste, facts);
+}
+
+Ste stage1_ste(const EntryFacts& facts, std::uint64_t cd_table) {
+  Ste ste = valid(SteConfig::stage1);
+  pass_attributes(ste, facts);
+  ste.set(Ste::S1ContextPtr, cd_table);
+  ste.set(Ste::S1CIR, facts.coherent ? Cacheability::write_back : Cacheability::non_cacheable);
+  ste.set(Ste::S1COR, facts.coherent ? Cacheability::write_back : Cacheability::non_cacheable);
+  ste.set(Ste::S1CSH, facts.coherent ? Shareability::inner : Shareability::outer);
+  ste.set(Ste::S1STALLD, facts.stalls_optional); // 5.2: ILLEGAL under any other STALL_MODEL
+  return ste;
+}
+
+Ste stage2_ste(const EntryFacts& facts, std::uint16_t vmid, const pagetable::Fields& table) {
+  Ste ste = valid(SteConfig::stage2);
+  pass_attributes(ste, facts);
+  ste.set(Ste::S2FWB, table.S2FWB);
+  ste.set(Ste::S2VMID, vmid);
+  ste.set(Ste::S2T0SZ, table.T0SZ);
+  ste.set(Ste::S2SL0, table.S2SL0);
+  ste.set(Ste::S2IR0, table.IR).set(Ste::S2OR0, table.OR).set(Ste::S2SH0, table.SH);
+  ste.set(Ste::S2TG, table.S2TG).set(Ste::S2PS, table.PS);
+  ste.set(Ste::S2AA64, 1);
+  ste.set(Ste::S2HA, table.HA).set(Ste::S2HD, table.HD);
+  ste.set(Ste::S2R, 1);
+  ste.set(Ste::S2S, facts.stalls_forced); // 5.5: ILLEGAL if not so
+  ste.set(Ste::S2TTB, table.TTB);
+  return ste;
+}
+
+Cd stage1_cd(const EntryFacts& facts, std::uint16_t asid, const pagetable::Fields& table) {
+  Cd cd;
+  cd.set(Cd::V, 1).set(Cd::AA64, 1);
+  cd.set(Cd::T0SZ, table.T0SZ).set(Cd::TG0, table.TG0).set(Cd::IPS, table.PS);
+  cd.set(Cd::IR0, table.IR).set(Cd::OR0, table.OR).set(Cd::SH0, table.SH);
+  cd.set(Cd::EPD1, 1);
+  cd.set(Cd::HA, table.HA).set(Cd::HD, table.HD);
+  cd.set(Cd::R, 1).set(Cd::A, 1).set(Cd::S, facts.stalls_forced); // 5.5
+  cd.set(Cd::ASET, 1);                                            // no processor shares this ASID
+  cd.set(Cd::ASID, asid);
+  cd.set(Cd::TTB0, table.TTB);
+  cd.set(Cd::MAIR0, table.MAIR0);
+  return cd;
+}
+
+} // namespace sluice::driver

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <sluice/arch/cd.hpp>
+#include <sluice/arch/ste.hpp>
+#include <sluice/driver/capabilities.hpp>
+#include <sluice/pagetable/config.hpp>
+
+#include <array>
+#include <cstdint>
+
+// STEs and CDs as the driver makes them.
+namespace sluice::driver {
+
+// What decides how an entry is written, apart from the domain.
+struct EntryFacts {
+  bool coherent{true};    // the SMMU's accesses to structures and tables see caches
+  bool attr_types{};      // IDR1.ATTR_TYPES_OVR
+  bool stalls_optional{}; // IDR0.STALL_MODEL
+  bool stalls_forced{};
+  bool stage2{}; // IDR0.S2P
+};
+EntryFacts entry_facts(const Capabilities& capabilities, bool coherent);
+
+arch::Ste abort_ste();
+arch::Ste bypass_ste(const EntryFacts& facts);
+// Stage 1 through the one CD at `cd_table`.
+arch::Ste stage1_ste(const EntryFacts& facts, std::uint64_t cd_table);
+arch::Ste stage2_ste(const EntryFacts& facts, std::uint16_t vmid, const pagetable::Fields& table);
+arch::Cd stage1_cd(const EntryFacts& facts, std::uint16_t asid, const pagetable::Fields& table);
+
+using EntryWords = std::array<std::uint64_t, 8>;
+
+// The bits that the SMMU looks at in an entry with these contents; all others are IGNORED. 5.2, 5.2.1, 5.4
+EntryWords used_bits(const arch::Ste& ste, const EntryFacts& facts);
+EntryWords used_bits(const arch::Cd& cd);
+
+// Bits whose value has no part in the result of a transaction: rule 1's exemptions. MEV only permits merging of events
+// (7.3.1), CONT is a hint (5.2), and EATS does nothing while nobody asks for translations.
+EntryWords exempt_bits(bool ats_off);
+
+} // namespace sluice::driver
