@@ -15,12 +15,11 @@ namespace {
 }
 
 void print_features(const driver::Capabilities& c) {
-  print_line("SMMUv3.", std::uint64_t{c.minor}, " IDR0 ", std::uint64_t{c.raw.idr[0]}, " IDR1 ",
-             std::uint64_t{c.raw.idr[1]}, " IDR3 ", std::uint64_t{c.raw.idr[3]}, " IDR5 ", std::uint64_t{c.raw.idr[5]});
+  print_line("SMMUv3.", std::uint64_t{arch::minor_version(c.id)}, " IDR0 ", c.id.idr0.w[0], " IDR1 ", c.id.idr1.w[0],
+             " IDR3 ", c.id.idr3.w[0], " IDR5 ", c.id.idr5.w[0]);
   constexpr std::pair<bool driver::Capabilities::*, const char*> flags[] = {
       {&driver::Capabilities::stage1, "stage 1"},
       {&driver::Capabilities::stage2, "stage 2"},
-      {&driver::Capabilities::coherent, "coherent walks"},
       {&driver::Capabilities::two_level_streams, "two-level stream table"},
       {&driver::Capabilities::range_invalidate, "invalidation by range"},
       {&driver::Capabilities::ats, "ATS"},

@@ -10,15 +10,11 @@
 
 namespace sluice::ports::qemu {
 
-namespace {
-
 std::string hex(std::uint64_t value) {
   std::array<char, 16> digits{};
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value, 16).ptr;
   return "0x" + std::string{digits.data(), end};
 }
-
-} // namespace
 
 std::string Qtest::failure() const {
   const std::lock_guard guard{one_at_a_time_};

@@ -9,6 +9,8 @@
 
 namespace sluice::ports::qemu {
 
+std::string hex(std::uint64_t value);
+
 // The client of QEMU's qtest protocol: one line asks, one line answers. Accesses are those of a processor at physical
 // addresses. After the first failure (QEMU gone, silent or refusing) it behaves as a device that was pulled out: reads
 // give all ones, writes vanish, and failure() says what happened. Any thread may call.
