@@ -127,6 +127,12 @@ Refusal refusal(const Features& features, const Knobs& knobs) {
   return not_modelled(features);
 }
 
+base::Errc errc(Refusal refusal) {
+  return refusal < Refusal::no_stage  ? base::Errc::invalid_argument
+         : refusal < Refusal::no_httu ? base::Errc::bad_hardware
+                                      : base::Errc::unsupported;
+}
+
 arch::IdRegisters identity(const Features& f) {
   using arch::AIDR, arch::IDR0, arch::IDR1, arch::IDR3, arch::IDR5;
   arch::IdRegisters id;

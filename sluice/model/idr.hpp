@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sluice/arch/features.hpp>
+#include <sluice/base/errc.hpp>
 #include <sluice/model/features.hpp>
 
 #include <cstdint>
@@ -45,6 +46,7 @@ enum class Refusal : std::uint8_t {
 };
 
 Refusal refusal(const Features& features, const Knobs& knobs);
+base::Errc errc(Refusal refusal);
 
 // 6.3.1 - 6.3.8
 arch::IdRegisters identity(const Features& features);

@@ -1,0 +1,140 @@
+#pragma once
+
+#include <sluice/arch/event.hpp>
+#include <sluice/base/fence.hpp>
+#include <sluice/frame/registers.hpp>
+#include <sluice/model/facts.hpp>
+#include <sluice/model/log.hpp>
+#include <sluice/model/smmu.hpp>
+
+#include <cstdint>
+#include <optional>
+
+namespace sluice::model {
+
+// What the SMMU knows of a port. state: twice the log position that the port has applied, plus 1 while it is online.
+//
+// Going online is: store the state with 1, full fence, load the log's head, apply what is new, store the new position.
+// Asking who is online is: append to the log, full fence, load the states. Of the two loads at least one sees the other
+// side's store. So either the command side sees the port online and waits for it to get past the entry, or the port
+// sees the entry before its access begins.
+//
+// Leaving is the same game: store the state, full fence, load waiting(); against: store waiting(), full fence, load the
+// states. Either the port sees that somebody waits and does the pending work, or it is seen to have left.
+struct PortLink {
+  base::Atomic<std::uint64_t> state{0};
+  std::uint32_t id{};
+  PortLink* next{};
+
+  static constexpr std::uint64_t online(std::uint64_t seen) { return seen << 1 | 1; }
+  static constexpr std::uint64_t offline(std::uint64_t seen) { return seen << 1; }
+  static constexpr bool holds_up(std::uint64_t state, std::uint64_t position) {
+    return (state & 1) != 0 && (state >> 1) < position;
+  }
+};
+
+// Everything of an SMMU that is not a port: registers, command queue, event queue, handshakes.
+class Core {
+public:
+  Core(const Features& features, const Knobs& knobs, Bus& bus, platform::Sync& sync, platform::Time& time);
+
+  // Software's side
+  std::uint64_t read(std::uint32_t offset, unsigned size);
+  void write(std::uint32_t offset, unsigned size, std::uint64_t value);
+  // Does pending work unless somebody is at it; true if something happened.
+  bool poll();
+  Counters counters() const;
+  Snapshot snapshot();
+
+  // The ports' side
+  const Facts& facts() const { return facts_; }
+  Bus& bus() { return bus_; }
+  const InvalidationLog& log() const { return log_; }
+  const frame::Registers& registers() const { return regs_; }
+  // 6.3.9, 6.3.14: as they take effect, which is what ports go by when the log says that registers have changed.
+  bool smmuen() const { return live_smmuen_.load(base::Order::acquire) != 0; }
+  arch::GBPA gbpa() const { return arch::GBPA::from(live_gbpa_.load(base::Order::acquire)); }
+
+  void attach(PortLink& port);
+  void detach(PortLink& port);
+  // A log position that something waits for ports to reach, or 0.
+  std::uint64_t waiting() const { return waiting_.load(base::Order::relaxed); }
+  // Sees to it that pending work is looked at after this call began, by the caller or by whoever is at it.
+  bool kick();
+
+  // 7.2: writes the record if it can. The edges are for deliver(), once the access has ended.
+  struct Recorded {
+    bool written{};
+    bool event_edge{};  // 3.18.2: the queue was empty
+    bool gerror_edge{}; // 7.5: the write aborted
+  };
+  Recorded record(const arch::Event& event);
+  void deliver(const Recorded& recorded);
+
+private:
+  struct Barrier { // a log position that all ports have to pass
+    bool pending{};
+    std::uint64_t position{};
+  };
+
+  // commands.cpp: work that only one thread does at a time, see kick()
+  bool work();
+  bool consume();
+  bool queue_runs() const;
+  bool fetch(std::uint32_t cons, arch::Command& command);
+  void execute(const arch::Command& command);
+  bool complete_sync();
+  void command_error(arch::Cerror code);
+  void advance();
+
+  // handshake.cpp
+  bool acknowledge();
+  bool acknowledge_queues();
+  bool acknowledge_smmuen();
+  bool acknowledge_gbpa();
+  bool acknowledge_irqs();
+  void begin(Barrier& barrier);
+  void end(Barrier& barrier);
+  bool passed(const Barrier& barrier);
+  void publish_waiting();
+
+  // core.cpp
+  bool drain();
+  bool raise(std::uint64_t gerror_bit); // true if it was not active
+  void pulse(Wire wire);
+
+  const Facts facts_;
+  Bus& bus_;
+  platform::Sync& sync_;
+  platform::Time& time_;
+
+  frame::Registers regs_;
+  base::Atomic<std::uint32_t> live_smmuen_{0};
+  base::Atomic<std::uint32_t> live_gbpa_{0};
+  InvalidationLog log_;
+
+  platform::SpinLock write_lock_;  // register writes take turns
+  platform::SpinLock events_lock_; // the event queue's producer
+  platform::SpinLock ports_lock_;  // the list of ports
+  PortLink* ports_{};
+  std::uint32_t last_port_{0};
+
+  alignas(64) base::Atomic<std::uint64_t> waiting_{0};
+  base::Atomic<std::uint32_t> busy_{0};         // kicks that are being worked on
+  base::Atomic<std::uint32_t> edges_on_way_{0}; // deliver() calls to come
+  base::Atomic<std::uint32_t> held_by_{0};      // id of a port that a barrier waits for
+
+  // Of whoever is at work
+  Barrier sync_barrier_, smmuen_barrier_, gbpa_barrier_;
+  arch::Command sync_command_{};
+  std::uint64_t sync_since_ns_{};
+  bool sync_reported_{};
+
+  struct {
+    base::Atomic<std::uint64_t> commands{0}, syncs{0}, command_errors{0}, events_recorded{0}, events_discarded{0},
+        wire_edges{0}, syncs_held{0};
+    base::Atomic<std::uint32_t> holding_port{0};
+  } count_;
+};
+
+} // namespace sluice::model

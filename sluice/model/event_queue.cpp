@@ -1,0 +1,77 @@
+#include <sluice/arch/queues.hpp>
+#include <sluice/model/core.hpp>
+#include <sluice/model/memory_types.hpp>
+
+namespace sluice::model {
+
+using arch::EVENTQ_BASE;
+using arch::EVENTQ_CONS;
+using arch::EVENTQ_PROD;
+
+// 7.2.1 recording conditions, 7.4 overflow
+Core::Recorded Core::record(const arch::Event& event) {
+  const platform::SpinGuard guard{sync_, events_lock_};
+  Recorded result;
+  const auto active = regs_.get<arch::GERROR>().raw() ^ regs_.get<arch::GERRORN>().raw();
+  const auto irqs = regs_.get<arch::IRQ_CTRLACK>();
+  const bool enabled = regs_.get<arch::CR0ACK>().get(arch::CR0ACK::EVENTQEN) != 0;
+  if (!enabled || (active & arch::GERROR::EVENTQ_ABT_ERR.mask) != 0) {
+    count_.events_discarded.fetch_add(1, base::Order::relaxed);
+    return result;
+  }
+
+  const auto base = regs_.get<EVENTQ_BASE>();
+  const unsigned log2 = arch::effective_log2(base.get(EVENTQ_BASE::LOG2SIZE), facts_.features.eventq_log2);
+  auto prod = regs_.get<EVENTQ_PROD>();
+  const auto cons = regs_.get<EVENTQ_CONS>();
+  const auto wr = static_cast<std::uint32_t>(prod.get(EVENTQ_PROD::WR));
+  const auto rd = static_cast<std::uint32_t>(cons.get(EVENTQ_CONS::RD));
+  // 3.5.1: an inconsistent CONS counts as full.
+  if (arch::queue_used(wr, rd, log2) >= std::uint32_t{1} << log2) {
+    // 7.4: the flag toggles once, and again only after software has acknowledged it.
+    prod.set(EVENTQ_PROD::OVFLG, 1 - cons.get(EVENTQ_CONS::OVACKFLG));
+    regs_.put(prod);
+    count_.events_discarded.fetch_add(1, base::Order::relaxed);
+    return result;
+  }
+
+  const std::uint64_t queue =
+      base.get(EVENTQ_BASE::ADDR) & facts_.oas_mask() & ~(arch::queue_align(log2, arch::event_size) - 1);
+  const BusAccess access{queue + std::uint64_t{arch::queue_index(wr, log2)} * arch::event_size,
+                         arch::event_size,
+                         queue_attributes(regs_.get<arch::CR1>()),
+                         {}};
+  if (!bus_.write(access, event.w.data())) {
+    // 7.2.2: a synchronous abort; PROD stays, and nothing more is written until software acknowledges.
+    result.gerror_edge = raise(arch::GERROR::EVENTQ_ABT_ERR.mask) && irqs.get(arch::IRQ_CTRLACK::GERROR_IRQEN) != 0;
+    count_.events_discarded.fetch_add(1, base::Order::relaxed);
+  } else {
+    result.written = true;
+    result.event_edge = arch::queue_empty(wr, rd, log2) && irqs.get(arch::IRQ_CTRLACK::EVENTQ_IRQEN) != 0;
+    prod.set(EVENTQ_PROD::WR, arch::queue_advance(wr, log2));
+    regs_.put(prod); // release: the record is visible before PROD
+    count_.events_recorded.fetch_add(1, base::Order::relaxed);
+  }
+  if (result.event_edge || result.gerror_edge) {
+    edges_on_way_.fetch_add(1);
+  }
+  return result;
+}
+
+void Core::deliver(const Recorded& recorded) {
+  if (!recorded.event_edge && !recorded.gerror_edge) {
+    return;
+  }
+  if (recorded.event_edge) {
+    pulse(Wire::event_queue);
+  }
+  if (recorded.gerror_edge) {
+    pulse(Wire::global_error);
+  }
+  edges_on_way_.fetch_sub(1);
+  if (regs_.get<arch::IRQ_CTRL>().raw() != regs_.get<arch::IRQ_CTRLACK>().raw()) {
+    kick();
+  }
+}
+
+} // namespace sluice::model

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <sluice/arch/command.hpp>
+#include <sluice/base/atomic.hpp>
+
+#include <array>
+#include <cstdint>
+
+namespace sluice::model {
+
+// Invalidations on their way to the ports. One writer appends; each port reads at its own pace and drops all that it
+// has cached when the writer has lapped it. A position counts entries since the beginning; head() is the position after
+// the last entry.
+class InvalidationLog {
+public:
+  static constexpr std::uint64_t size = 1024;
+
+  // An entry is a CFGI or TLBI command, or, with all words 0 (a reserved opcode), the word that registers have changed.
+  static constexpr arch::Command registers_changed{};
+
+  const base::Atomic<std::uint64_t>& head() const { return head_; }
+
+  void append(const arch::Command& command) {
+    const std::uint64_t at = head_.load(base::Order::relaxed);
+    Slot& slot = slots_[at % size];
+    // Release: whoever reads a new word here also sees a head that says the old entry is gone.
+    slot.w[0].store(command.w[0], base::Order::release);
+    slot.w[1].store(command.w[1], base::Order::release);
+    head_.store(at + 1, base::Order::release);
+  }
+
+  // False when the entry at `position` may have been overwritten meanwhile.
+  bool read(std::uint64_t position, arch::Command& command) const {
+    const Slot& slot = slots_[position % size];
+    command.w[0] = slot.w[0].load(base::Order::acquire);
+    command.w[1] = slot.w[1].load(base::Order::acquire);
+    return head_.load(base::Order::acquire) - position < size;
+  }
+
+private:
+  struct Slot {
+    base::Atomic<std::uint64_t> w[2];
+  };
+
+  alignas(64) base::Atomic<std::uint64_t> head_{0};
+  alignas(64) std::array<Slot, size> slots_{};
+};
+
+} // namespace sluice::model
