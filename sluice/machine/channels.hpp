@@ -1,41 +1,35 @@
 #pragma once
 
+#include <sluice/hosted/packets.hpp>
 #include <sluice/iommufd/host.hpp>
-
-#include <condition_variable>
-#include <cstdint>
-#include <memory>
-#include <mutex>
-#include <set>
-#include <thread>
 
 namespace sluice::machine {
 
-class SocketChannel;
-
-// Packet descriptors of the kernel, so that a client may wait for them in any way it likes. One thread waits for room
-// in those that were found full.
+// Packet descriptors for the clients of iommufd.
 class Channels final : public iommufd::Channels {
 public:
-  Channels() = default;
-  Channels(const Channels&) = delete;
-  Channels& operator=(const Channels&) = delete;
-  ~Channels();
-
-  base::Result<iommufd::Channel*> open(iommufd::ChannelUser& user) override;
+  base::Result<iommufd::Channel*> open(iommufd::ChannelUser& user) override {
+    auto socket = hosted::PacketSocket::open(sockets_, [&user] { user.on_room(); });
+    if (!socket) {
+      return socket.error();
+    }
+    return new Channel{std::move(*socket)};
+  }
 
 private:
-  friend class SocketChannel;
+  class Channel final : public iommufd::Channel {
+  public:
+    explicit Channel(std::unique_ptr<hosted::PacketSocket> socket) : socket_{std::move(socket)} {}
+    int descriptor() const override { return socket_->client_end(); }
+    bool send(std::span<const std::byte> packet) override { return socket_->send(packet); }
+    std::size_t unread() const override { return socket_->unread(); }
+    bool connected() const override { return socket_->connected(); }
 
-  void watch(SocketChannel& channel);
-  void forget(SocketChannel& channel);
-  void run(const std::stop_token& stop);
+  private:
+    std::unique_ptr<hosted::PacketSocket> socket_;
+  };
 
-  std::mutex mutex_;
-  std::condition_variable_any changed_;
-  std::set<SocketChannel*> full_;
-  SocketChannel* served_{}; // its user is being told
-  std::jthread thread_;     // started with the first full channel
+  hosted::PacketSockets sockets_;
 };
 
 } // namespace sluice::machine
