@@ -24,6 +24,15 @@ public:
   constexpr explicit Atomic(T value) : value_{value} {}
   Atomic(const Atomic&) = delete;
   Atomic& operator=(const Atomic&) = delete;
+#if defined(SLUICE_EXPLORE)
+  constexpr ~Atomic() {
+    if (!std::is_constant_evaluated()) {
+      if (auto* s = explore::scheduler()) {
+        s->forget(&value_, sizeof(T));
+      }
+    }
+  }
+#endif
 
   T load(Order order = Order::seq_cst) const {
     if (auto* s = explore::scheduler()) {

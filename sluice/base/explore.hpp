@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 namespace sluice::base::explore {
@@ -14,6 +15,8 @@ public:
   // Before a read-modify-write, which then happens on memory itself without another yield.
   virtual void before_update(void* at, unsigned size, std::memory_order order) = 0;
   virtual void fence(std::memory_order order) = 0;
+  // The object's life ends: a store to it that is still in a buffer must not reach what comes to lie there.
+  virtual void forget(const void* at, std::size_t size) = 0;
 
 protected:
   ~Scheduler() = default;

@@ -23,10 +23,12 @@ bool Signal::wait(const std::stop_token& stop) {
   };
   if (schedule_.seeded()) {
     const Either either{set_, stop};
-    const Wait wait{"signal", &either, [](const void* object) {
+    const Wait wait{"signal", &either,
+                    [](const void* object) {
                       const auto& e = *static_cast<const Either*>(object);
                       return e.set.load() || e.stop.stop_requested();
-                    }};
+                    },
+                    nullptr, true};
     while (!wait.ready(wait.object)) {
       schedule_.block(wait);
     }

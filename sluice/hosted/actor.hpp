@@ -24,6 +24,7 @@ struct Wait {
   const void* object{};
   bool (*ready)(const void* object){};
   std::uint32_t (*holder)(const void* object){}; // thread_number() of who has it, 0: nobody; may be absent
+  bool may_last{false};                          // longer than any bound, as a wait for the next interrupt may
 };
 
 // Who runs when. Free threads run as the system likes; a seeded schedule runs one at a time, in an order that repeats.

@@ -1,6 +1,7 @@
 #include <sluice/hosted/arena.hpp>
 #include <sluice/hosted/fatal.hpp>
 #include <sluice/hosted/fill.hpp>
+#include <sluice/hosted/mmio_order.hpp>
 #include <sluice/hosted/scratch.hpp>
 
 #include <algorithm>
@@ -64,6 +65,7 @@ void Arena::free(const platform::DmaBlock& block) {
     }
     whole = *found;
   }
+  forget_stores(cpu_ + offset, whole);
   if (config_.poison) {
     fill(cpu_ + offset, poison_byte, whole);
   }

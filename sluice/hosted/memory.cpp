@@ -1,6 +1,7 @@
 #include <sluice/base/check.hpp>
 #include <sluice/hosted/fatal.hpp>
 #include <sluice/hosted/memory.hpp>
+#include <sluice/hosted/mmio_order.hpp>
 
 #include <cstring>
 #include <new>
@@ -95,6 +96,11 @@ void Memory::clean(const void* at, std::size_t size) {
 
 void Memory::store128(void* at, std::uint64_t low, std::uint64_t high) {
   base::check(facts_.atomic128 && reinterpret_cast<std::uintptr_t>(at) % 16 == 0);
+#if defined(SLUICE_EXPLORE)
+  if (auto* explorer = Explorer::current()) {
+    return explorer->store128(at, low, high);
+  }
+#endif
   store_pair(at, low, high);
 }
 
@@ -122,6 +128,7 @@ void Memory::free(void* at, std::size_t size) {
   if (at == nullptr) {
     return;
   }
+  forget_stores(at, size);
   ::operator delete(at, plain_align);
   const std::lock_guard guard{mutex_};
   counts_.plain_bytes -= size;

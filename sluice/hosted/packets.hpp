@@ -15,6 +15,8 @@
 
 namespace sluice::hosted {
 
+class PacketSocket;
+
 // Waits, in a thread of its own that the first full socket starts, for room in those that were found full.
 class PacketSockets {
 public:
