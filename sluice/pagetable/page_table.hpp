@@ -1,0 +1,123 @@
+#pragma once
+
+#include <sluice/base/result.hpp>
+#include <sluice/pagetable/config.hpp>
+#include <sluice/pagetable/gather.hpp>
+#include <sluice/pagetable/prot.hpp>
+#include <sluice/platform/memory.hpp>
+#include <sluice/platform/sync.hpp>
+
+#include <cstdint>
+#include <utility>
+
+namespace sluice::pagetable {
+
+// What a walk finds.
+struct Translation {
+  std::uint64_t pa{};
+  std::uint64_t leaf_size{};
+  int level{};
+  Prot prot{};
+  bool dirty{}; // of a table with Config::dirty: written through since it was mapped or last cleared
+};
+
+class DirtySink {
+public:
+  // A run of dirty leaves within the range that was asked for. Called in a read section.
+  virtual void dirty(std::uint64_t iova, std::uint64_t size) = 0;
+
+protected:
+  ~DirtySink() = default;
+};
+
+enum class Clear : std::uint8_t { no, yes };
+
+// The translation table of one domain, for stage 1 (TTB0) or stage 2. Every operation may be called by any thread at
+// any time and takes no lock. Threads that work on disjoint ranges do not notice each other. Where ranges overlap,
+// every leaf is what one of the callers stored, tables are neither lost nor used after they were freed, and whoever
+// meets the other's work gets an error; but two maps of one page that meet within a nanosecond may both report success,
+// and one of the two then stays.
+//
+// On return what was mapped is visible to the SMMU; nothing needs to be invalidated for it (invalid entries are never
+// cached). The leaves of an unmap are unreachable for walks that start afterwards, but what the Gather says is to be
+// invalidated.
+//
+// Errors of all range operations, which then have done nothing: invalid_argument (no size), unaligned (to the granule),
+// overflow (iova + size or pa + size wraps), input_range.
+class PageTable {
+public:
+  PageTable(const PageTable&) = delete;
+  PageTable& operator=(const PageTable&) = delete;
+
+  // Uses blocks where alignment permits and no table is in the way. What was mapped before an error stays mapped.
+  // Errors: output_range, no_permission (neither read nor write), which do nothing; already_mapped, no_memory.
+  virtual base::Progress map(std::uint64_t iova, std::uint64_t pa, std::uint64_t size, Prot prot) = 0;
+
+  // Errors: not_mapped; would_split (the range begins or ends inside a block): everything before is unmapped.
+  // A table whose whole range is unmapped by one call is detached; tables that are emptied piece by piece stay for use.
+  virtual base::Progress unmap(std::uint64_t iova, std::uint64_t size, Gather& gather) = 0;
+  // Ends a gather after its invalidation: its tables are freed once no other thread can be in them.
+  virtual void release(Gather& gather) = 0;
+  // Ends a gather whose invalidation was not confirmed: its tables are freed with the page table.
+  virtual void keep(Gather& gather) = 0;
+
+  // Errors: not_mapped, input_range.
+  virtual base::Result<Translation> walk(std::uint64_t iova) const = 0;
+  virtual base::Result<std::uint64_t> iova_to_phys(std::uint64_t iova) const = 0;
+
+  // Reports the dirty leaves of a range and makes them clean; holes in it are passed over. What was cleared is added to
+  // the gather: until it is invalidated, hardware may write through without marking again. A block that is only partly
+  // in the range is reported but not cleared. Errors: unsupported (not made with Config::dirty).
+  virtual base::Progress read_dirty(std::uint64_t iova, std::uint64_t size, Clear clear, DirtySink& sink,
+                                    Gather& gather) = 0;
+
+  const Config& config() const { return config_; }
+  const Fields& fields() const { return fields_; }
+
+protected:
+  PageTable(const Config& config, const Fields& fields) : config_{config}, fields_{fields} {}
+  ~PageTable() = default;
+
+private:
+  friend class OwnedPageTable;
+  // No thread is in an operation and no SMMU walks the table any more.
+  virtual void destroy() = 0;
+
+  Config config_;
+  Fields fields_;
+};
+
+class OwnedPageTable {
+public:
+  OwnedPageTable() = default;
+  explicit OwnedPageTable(PageTable& table) : table_{&table} {}
+  OwnedPageTable(OwnedPageTable&& other) noexcept : table_{std::exchange(other.table_, nullptr)} {}
+  OwnedPageTable& operator=(OwnedPageTable&& other) noexcept {
+    if (this != &other) {
+      reset();
+      table_ = std::exchange(other.table_, nullptr);
+    }
+    return *this;
+  }
+  ~OwnedPageTable() { reset(); }
+
+  explicit operator bool() const { return table_ != nullptr; }
+  PageTable* get() const { return table_; }
+  PageTable* operator->() const { return table_; }
+  PageTable& operator*() const { return *table_; }
+  void reset() {
+    if (auto* table = std::exchange(table_, nullptr)) {
+      table->destroy();
+    }
+  }
+
+private:
+  PageTable* table_{};
+};
+
+// Memory and Sync outlive the table and whatever it retires. Errors: invalid_argument (a size that the format does not
+// have), missing_feature (dirty without coherent walks), output_range (the port's memory is beyond the output size),
+// no_memory.
+base::Result<OwnedPageTable> make(platform::Memory& memory, platform::Sync& sync, const Config& config);
+
+} // namespace sluice::pagetable

@@ -1,0 +1,8 @@
+#include <sluice/pagetable/make_table.hpp>
+
+namespace sluice::pagetable {
+
+template base::Result<OwnedPageTable> make_table<StageTwo>(platform::Memory&, platform::Sync&, const Shape&,
+                                                           platform::DmaBlock);
+
+} // namespace sluice::pagetable

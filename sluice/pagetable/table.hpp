@@ -1,0 +1,96 @@
+#pragma once
+
+#include <sluice/pagetable/format.hpp>
+#include <sluice/pagetable/grave.hpp>
+#include <sluice/pagetable/page_table.hpp>
+#include <sluice/pagetable/shape.hpp>
+#include <sluice/pagetable/tree.hpp>
+
+#include <array>
+#include <cstdint>
+
+namespace sluice::pagetable {
+
+// The one walker. F (format.hpp) says what descriptors look like.
+//
+// Why threads need no lock:
+//
+// - Above level 3 an entry changes by compare-and-swap only: 0 -> table, 0 -> block, block -> 0, table -> 0. So no
+// table
+//   is lost or forgotten, whoever meets there.
+// - At level 3 a map stores where it has read 0 and an unmap stores 0 where it has read a page. Two threads on one page
+//   may overwrite each other there, and nothing but that page is concerned. Hardware that sets a dirty bit in between
+//   (3.13, an atomic update of the descriptor it has seen) comes before or after, and read_dirty changes by
+//   compare-and-swap what it has read as a dirty page.
+// - An unmap detaches a table (table -> 0 in its parent) only if its own range covers the table's whole range and has
+//   found no hole in it. Threads on other ranges have no business in such a table, so they never lose one they use. A
+//   thread on an overlapping range may have found the table before: it is in a read section, the table is freed only
+//   after that, and what it maps there is as if it had been mapped before the unmap. Whatever it hangs below a detached
+//   table is freed with it.
+// - The table is freed after release(), which the caller calls after TLBI and SYNC, so that hardware walks it no more.
+template <class F, bool coherent>
+class Table final : public PageTable {
+public:
+  Table(platform::Memory& memory, platform::Sync& sync, const Shape& shape, platform::DmaBlock root);
+  ~Table();
+
+  base::Progress map(std::uint64_t iova, std::uint64_t pa, std::uint64_t size, Prot prot) override;
+  base::Progress unmap(std::uint64_t iova, std::uint64_t size, Gather& gather) override;
+  void release(Gather& gather) override;
+  void keep(Gather& gather) override;
+  base::Result<Translation> walk(std::uint64_t iova) const override;
+  base::Result<std::uint64_t> iova_to_phys(std::uint64_t iova) const override;
+  base::Progress read_dirty(std::uint64_t iova, std::uint64_t size, Clear clear, DirtySink& sink,
+                            Gather& gather) override;
+
+private:
+  using Word = base::DmaWord;
+
+  // The descriptor that a walk ends at.
+  struct Leaf {
+    std::uint64_t descriptor;
+    unsigned shift;
+  };
+
+  void destroy() override;
+
+  bool fits(std::uint64_t iova, std::uint64_t size) const {
+    return size - 1 < input_end_ && iova <= input_end_ - size && ((iova | size) & (F::page_size - 1)) == 0;
+  }
+  base::Errc input_error(std::uint64_t iova, std::uint64_t size) const;
+  base::Errc map_error(std::uint64_t iova, std::uint64_t pa, std::uint64_t size) const;
+
+  // How many of `left` bytes are pages in the table of pages that has `iova`.
+  static std::uint64_t pages_here(std::uint64_t iova, std::uint64_t left) {
+    constexpr std::uint64_t span = F::page_size * F::entries;
+    const std::uint64_t rest = span - (iova & (span - 1));
+    return (left < rest ? left : rest) >> F::page_shift;
+  }
+
+  unsigned leaf_shift(std::uint64_t aligned, std::uint64_t left) const;
+  base::Progress map_some(std::uint64_t iova, std::uint64_t pa, std::uint64_t left, std::uint64_t attributes);
+  std::uint64_t map_pages(Word* at, std::uint64_t pa, std::uint64_t count, std::uint64_t attributes);
+
+  base::Progress unmap_some(std::uint64_t iova, std::uint64_t left, Gather& gather);
+  std::uint64_t unmap_pages(Word* at, std::uint64_t count);
+  bool detach(Word* at, std::uint64_t descriptor, std::uint64_t iova, unsigned shift, Gather& gather);
+  static Gather::Range range(std::uint64_t iova, std::uint64_t size, unsigned levels);
+  Grave* grave_of(Gather& gather);
+  static void bury(platform::Retired& self);
+
+  Leaf find(std::uint64_t iova) const;
+
+  class DirtyRun;
+  std::uint64_t dirty_some(std::uint64_t iova, std::uint64_t left, Clear clear, DirtyRun& run, Gather& gather);
+  static bool take_dirty(Word& at, bool clears);
+
+  Tree<F, coherent> tree_;
+  platform::Sync& sync_;
+  const std::uint64_t input_end_;
+  const std::uint64_t output_end_;
+  const unsigned block_shift_;
+  base::Atomic<Grave*> kept_{nullptr};
+  std::array<std::uint64_t, prot_count> attributes_{}; // by Prot; 0: no permission
+};
+
+} // namespace sluice::pagetable
