@@ -1,0 +1,53 @@
+#include "real.hpp"
+
+#include <cstdlib>
+#include <dlfcn.h>
+#include <unistd.h>
+
+namespace sluice::preload {
+
+namespace {
+
+template <class F>
+void find(F& function, const char* name) {
+  function = reinterpret_cast<F>(dlsym(RTLD_NEXT, name));
+}
+
+Real look_up() {
+  Real r{};
+  find(r.open, "open");
+  find(r.open64, "open64");
+  find(r.openat, "openat");
+  find(r.openat64, "openat64");
+  find(r.fopen, "fopen");
+  find(r.fopen64, "fopen64");
+  find(r.close, "close");
+  find(r.dup, "dup");
+  find(r.dup2, "dup2");
+  find(r.dup3, "dup3");
+  find(r.fcntl, "fcntl");
+  find(r.fcntl64, "fcntl64");
+  find(r.ioctl, "ioctl");
+  find(r.pread, "pread");
+  find(r.pread64, "pread64");
+  find(r.pwrite, "pwrite");
+  find(r.pwrite64, "pwrite64");
+  find(r.fstat, "fstat");
+  find(r.fstat64, "fstat64");
+  find(r.stat, "stat");
+  find(r.stat64, "stat64");
+  find(r.access, "access");
+  find(r.readlink, "readlink");
+  find(r.realpath, "realpath");
+  find(r.opendir, "opendir");
+  return r;
+}
+
+} // namespace
+
+const Real& real() {
+  static const Real all = look_up();
+  return all;
+}
+
+} // namespace sluice::preload
