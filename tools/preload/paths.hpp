@@ -1,8 +1,7 @@
 #pragma once
 
-#include <optional>
 #include <string>
-#include <string_view>
+#include <vector>
 
 namespace sluice::preload {
 
@@ -15,11 +14,13 @@ struct Path {
   unsigned vfio{};       // vfio: its number
 };
 
-// One comparison of the first bytes for a path that is not ours.
 Path classify(const char* path);
 
-// Makes the folder that stands for /sys/bus/pci/devices, with a function for each address, whose vfio-dev/vfioN/dev
-// says "major:minor". It is removed when the process ends. Empty: it cannot be made.
-bool make_sysfs();
+// The number of a VFIO device, as its character device and its folder in sysfs show it.
+unsigned long vfio_device_number(unsigned vfio);
+
+// Makes the folder that stands for those of the functions in /sys/bus/pci/devices: function n has vfio-dev/vfio<n>/dev.
+// It is removed when the process ends. An error is reported, and the functions are not found.
+void make_sysfs(const std::vector<std::string>& functions);
 
 } // namespace sluice::preload
