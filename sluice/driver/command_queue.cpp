@@ -8,8 +8,8 @@ using base::Errc;
 using base::Status;
 using namespace arch;
 
-Status CommandQueue::make(CommandQueue& queue, unsigned log2) {
-  auto& memory = queue.platform_.memory;
+Status CommandQueue::make(unsigned log2) {
+  auto& memory = platform_.memory;
   auto entries = QueueMemory::make(memory, log2, sizeof(Command));
   if (!entries) {
     return entries.error();
@@ -19,14 +19,14 @@ Status CommandQueue::make(CommandQueue& queue, unsigned log2) {
   if (!marks) {
     return marks.error();
   }
-  queue.log2_ = entries->log2;
-  queue.memory_ = std::move(entries->memory);
-  queue.entries_ = queue.memory_.words();
-  queue.marks_ = static_cast<base::Atomic<std::uint64_t>*>(*marks);
-  queue.size_ = size;
-  queue.slot_mask_ = size - 1;
-  queue.index_mask_ = 2 * size - 1;
-  queue.coherent_ = memory.facts().coherent_walks;
+  log2_ = entries->log2;
+  memory_ = std::move(entries->memory);
+  entries_ = memory_.words();
+  marks_ = static_cast<base::Atomic<std::uint64_t>*>(*marks);
+  size_ = size;
+  slot_mask_ = size - 1;
+  index_mask_ = 2 * size - 1;
+  coherent_ = memory.facts().coherent_walks;
   return {};
 }
 

@@ -4,6 +4,7 @@
 #include <sluice/base/atomic.hpp>
 #include <sluice/driver/command_failures.hpp>
 #include <sluice/driver/dma.hpp>
+#include <sluice/driver/global_errors.hpp>
 #include <sluice/driver/health.hpp>
 #include <sluice/driver/registers.hpp>
 #include <sluice/platform/platform.hpp>
@@ -28,14 +29,15 @@ enum class Wait : bool { no, yes };
 // Not to be called from an interrupt that may have interrupted a submitter on the same processor.
 class CommandQueue {
 public:
-  // Errors: no_memory.
-  static base::Status make(CommandQueue& queue, unsigned log2);
-  CommandQueue(const platform::Platform& platform, Registers& registers, Health& health, std::uint64_t timeout_us)
-      : platform_{platform}, registers_{registers}, health_{health}, timeout_us_{timeout_us} {}
+  CommandQueue(const platform::Platform& platform, Registers& registers, GlobalErrors& errors, Health& health,
+               std::uint64_t timeout_us)
+      : platform_{platform}, registers_{registers}, errors_{errors}, health_{health}, timeout_us_{timeout_us} {}
   CommandQueue(const CommandQueue&) = delete;
   CommandQueue& operator=(const CommandQueue&) = delete;
   ~CommandQueue();
 
+  // Errors: no_memory.
+  base::Status make(unsigned log2);
   // Writes CMDQ_BASE, CMDQ_PROD and CMDQ_CONS; the queue is disabled then.
   void program();
   unsigned log2() const { return log2_; }
@@ -94,6 +96,7 @@ private:
   // Read by all and seldom written.
   platform::Platform platform_;
   Registers& registers_;
+  GlobalErrors& errors_;
   Health& health_;
   std::uint64_t timeout_us_;
   base::DmaWord* entries_{};
@@ -105,7 +108,6 @@ private:
   bool coherent_{true};
   Dma memory_;
   CommandFailures failures_;
-  platform::SpinLock recovery_;
   std::uint64_t aborted_at_{~0ULL};
   unsigned aborts_{};
 

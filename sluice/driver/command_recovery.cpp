@@ -6,21 +6,14 @@ namespace sluice::driver {
 using base::Errc;
 using namespace arch;
 
-namespace {
-bool active(Registers& registers) {
-  const auto differ = registers.read<GERROR>().raw() ^ registers.read<GERRORN>().raw();
-  return GERROR::from(differ).get(GERROR::CMDQ_ERR) == 1;
-}
-} // namespace
-
 // 7.1: the SMMU has stopped with CONS at the failing command, and goes on as soon as the error is acknowledged. So
 // whatever has to be put right is put right before that.
 void CommandQueue::recover() {
-  if (!active(registers_)) {
+  if (errors_.active().get(GERROR::CMDQ_ERR) == 0) {
     return;
   }
-  const platform::SpinGuard guard{platform_.sync, recovery_};
-  if (!active(registers_) || health_.failed()) {
+  const auto guard = errors_.guard();
+  if (errors_.active().get(GERROR::CMDQ_ERR) == 0 || health_.failed()) {
     return;
   }
   const std::uint64_t not_before = consumed_.load(Order::acquire);
@@ -47,8 +40,7 @@ void CommandQueue::recover() {
     break;
   }
   base::dma_publish(); // the repaired command and the record of its failure, before the SMMU goes on
-  const auto gerrorn = registers_.read<GERRORN>();
-  registers_.write(GERRORN::from(gerrorn.raw() ^ static_cast<std::uint32_t>(GERRORN::CMDQ_ERR.mask)));
+  errors_.acknowledge(GERROR{}.with(GERROR::CMDQ_ERR, 1));
 }
 
 // The command becomes a CMD_SYNC, which harms nobody.

@@ -1,0 +1,69 @@
+#include <sluice/driver/invalidation.hpp>
+
+#include <sluice/arch/geometry.hpp>
+
+#include <bit>
+
+namespace sluice::driver {
+
+using namespace arch;
+using GatherRange = pagetable::Gather::Range;
+using pagetable::Stage;
+
+Command invalidate_all(Tag tag) {
+  return tag.stage == Stage::one ? cmd::tlbi_nh_asid(0, tag.id) : cmd::tlbi_s12_vmall(tag.id);
+}
+
+Invalidation::Invalidation(const pagetable::Gather& gather, Tag tag, Granule granule, bool ranges) {
+  for (const GatherRange& range : gather.ranges()) {
+    if (!(ranges ? add_range(range, tag, granule) : add_page(range, tag))) {
+      commands_[0] = invalidate_all(tag);
+      count_ = 1;
+      return;
+    }
+  }
+}
+
+bool Invalidation::add(Tag tag, std::uint64_t address, bool leaf, Range hint) {
+  if (count_ == max_invalidations) {
+    return false;
+  }
+  commands_[count_++] = tag.stage == Stage::one ? cmd::tlbi_nh_va(0, tag.id, address, leaf, hint)
+                                                : cmd::tlbi_s2_ipa(tag.id, address, leaf, hint);
+  return true;
+}
+
+// One for each leaf.
+bool Invalidation::add_page(const GatherRange& range, Tag tag) {
+  if (range.size >> range.leaf_bits > max_invalidations) {
+    return false;
+  }
+  for (std::uint64_t done = 0; done < range.size; done += 1ULL << range.leaf_bits) {
+    if (!add(tag, range.iova + done, !range.tables, {})) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// One for each range: 4.4.1.1 covers (NUM+1) * 2^SCALE granules, and NUM has 5 bits; a length that does not fit is
+// rounded up, by at most a sixteenth.
+bool Invalidation::add_range(const GatherRange& range, Tag tag, Granule granule) {
+  const unsigned bits = granule_bits(granule);
+  const std::uint64_t pages = (range.size + granule_size(granule) - 1) >> bits;
+  const auto width = static_cast<unsigned>(std::bit_width(pages - 1));
+  const unsigned scale = width > 5 ? width - 5 : 0;
+  if (scale > 31) {
+    return false;
+  }
+  const auto num = ((pages - 1) >> scale) & 0x1f;
+  const int level = static_cast<int>(range.ttl());
+  Range hint{static_cast<std::uint8_t>(num), static_cast<std::uint8_t>(scale), tlbi_tg(granule),
+             level == 0 ? std::uint8_t{0} : ttl_of(granule, level, AddressBits::a48)};
+  if (hint.NUM == 0 && hint.SCALE == 0 && hint.TTL == 0) {
+    hint = {}; // 4.4.1.1: reserved with a granule, and the same without
+  }
+  return add(tag, range.iova, !range.tables, hint);
+}
+
+} // namespace sluice::driver

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <sluice/arch/commands.hpp>
+#include <sluice/arch/granule.hpp>
+#include <sluice/pagetable/config.hpp>
+#include <sluice/pagetable/gather.hpp>
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+// Which commands remove a domain's translations from the TLBs. Pure.
+namespace sluice::driver {
+
+// How the SMMU names a domain in its TLBs: by ASID (with VMID 0) or by VMID.
+struct Tag {
+  pagetable::Stage stage{};
+  std::uint16_t id{};
+};
+
+arch::Command invalidate_all(Tag tag);
+
+// Beyond this many commands one that covers the whole tag is cheaper, even though it throws away what stays mapped.
+inline constexpr std::size_t max_invalidations = 64;
+
+class Invalidation {
+public:
+  // All that `gather` names. `ranges`: IDR3.RIL.
+  Invalidation(const pagetable::Gather& gather, Tag tag, arch::Granule granule, bool ranges);
+  std::span<const arch::Command> commands() const { return {commands_.data(), count_}; }
+
+private:
+  bool add_page(const pagetable::Gather::Range& range, Tag tag);
+  bool add_range(const pagetable::Gather::Range& range, Tag tag, arch::Granule granule);
+  bool add(Tag tag, std::uint64_t address, bool leaf, arch::Range hint);
+
+  std::array<arch::Command, max_invalidations> commands_{};
+  std::size_t count_{};
+};
+
+} // namespace sluice::driver

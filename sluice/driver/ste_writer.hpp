@@ -1,0 +1,67 @@
+#pragma once
+
+#include <sluice/driver/command_batch.hpp>
+#include <sluice/driver/held.hpp>
+#include <sluice/driver/plan.hpp>
+#include <sluice/driver/stream_table.hpp>
+
+#include <span>
+
+namespace sluice::driver {
+
+// A second-level table reserved for a swing; afterwards the one that it replaced.
+struct SpareTable : Held {
+  platform::Memory& memory;
+  std::uint32_t leaf{};
+  Dma table;
+};
+
+// Those of one attachment, one for each leaf that its StreamIDs are in.
+class SpareTables {
+public:
+  SpareTables() = default;
+  SpareTables(const SpareTables&) = delete;
+  SpareTables& operator=(const SpareTables&) = delete;
+  ~SpareTables() { free(); }
+
+  // Errors: no_memory.
+  base::Status reserve(platform::Memory& memory, const StreamTable& streams, std::span<const StreamID> sids);
+  SpareTable* first() const { return first_; }
+  void free();
+  void hold(HeldObjects& held);
+
+private:
+  SpareTable* first_{};
+};
+
+// Carries plans out on the stream table. With the unit's mutex held.
+class SteWriter {
+public:
+  SteWriter(StreamTable& streams, CommandQueue& commands, platform::Memory& memory)
+      : streams_{streams}, commands_{commands}, memory_{memory} {}
+
+  // For StreamIDs whose STEs are all as that of `sid`. `may_swing`: there will be spare tables.
+  Plan plan(StreamID sid, const arch::Ste& target, const EntryFacts& facts, bool may_swing) const;
+
+  // What the new entries point to is visible to the SMMU before the first of them is stored. Never stops: a wait that
+  // runs out shows in Change::confirmed, and the rest is stored all the same.
+  iommu::Change apply(const Plan& plan, const arch::Ste& target, std::span<const StreamID> sids, SpareTables& spares);
+
+  // Makes a new leaf known to the SMMU.
+  iommu::Change link(std::uint32_t number, Leaf& leaf);
+  // Stores without telling anybody: for an SMMU that has failed.
+  void block(std::span<const StreamID> sids);
+
+private:
+  void store(const Step& step, std::span<const StreamID> sids);
+  void invalidate(std::span<const StreamID> sids, iommu::Change& change);
+  void swing(const arch::Ste& target, std::span<const StreamID> sids, SpareTables& spares, iommu::Change& change);
+  void copy(SpareTable& spare, const arch::Ste& target, std::span<const StreamID> sids);
+  void clean(StreamID sid);
+
+  StreamTable& streams_;
+  CommandQueue& commands_;
+  platform::Memory& memory_;
+};
+
+} // namespace sluice::driver
