@@ -1,0 +1,240 @@
+#include <sluice/model/configuration.hpp>
+
+#include <sluice/model/validity.hpp>
+
+namespace sluice::model {
+
+using arch::EventType;
+using arch::Ste;
+
+namespace {
+
+bool fail(Fault& fault, EventType type) {
+  fault = {};
+  fault.event = type;
+  return false;
+}
+
+} // namespace
+
+Configuration::Configuration(Bus& bus, const Facts& facts, Walker& walker, Contexts& contexts)
+    : bus_{bus}, facts_{facts}, walker_{walker}, contexts_{contexts}, stes_{facts.knobs.ste_cache},
+      l1stds_{facts.knobs.ste_cache}, cds_{facts.knobs.cd_cache}, l1cds_{facts.knobs.cd_cache} {}
+
+bool Configuration::resolve(const LiveRegisters& registers, std::uint32_t sid, std::optional<std::uint32_t> ssid,
+                            Regime& regime, Fault& fault) {
+  // 1, 2: C_BAD_STREAMID, F_STE_FETCH
+  Ste ste;
+  if (!find_ste(registers, sid, ste, fault)) {
+    return false;
+  }
+  // 3: C_BAD_STE
+  if (ste_illegal(ste, facts_) != BadSte::none) {
+    return fail(fault, EventType::C_BAD_STE);
+  }
+  if (silently_aborts(ste)) {
+    fault = {};
+    fault.record = false;
+    return false;
+  }
+  const auto config = ste.get(Ste::Config);
+  const bool has_stage1 = arch::translates_stage1(config);
+  const unsigned s1cdmax = has_stage1 ? effective_s1cdmax(ste, facts_) : 0;
+  // 5: C_BAD_SUBSTREAMID
+  if (ssid && (s1cdmax == 0 || *ssid > mask_below(s1cdmax))) {
+    return fail(fault, EventType::C_BAD_SUBSTREAMID);
+  }
+  // 6: F_STREAM_DISABLED
+  const auto dss = ste.get(Ste::S1DSS);
+  if (s1cdmax != 0 && ((!ssid && (dss == arch::S1Dss::terminate || dss == arch::S1Dss::reserved)) ||
+                       (ssid == 0U && dss == arch::S1Dss::cd0))) {
+    return fail(fault, EventType::F_STREAM_DISABLED);
+  }
+
+  regime = {};
+  regime.stage1 = has_stage1 && !(s1cdmax != 0 && !ssid && dss == arch::S1Dss::bypass);
+  regime.stage2 = arch::translates_stage2(config);
+  regime.input_limit = config == arch::SteConfig::bypass ? facts_.oas : facts_.ias; // 3.4
+  regime.incoming = incoming_of(ste, facts_);
+  regime.rights = rights_of(ste, facts_);
+  const World world = stream_world(ste, registers.cr2.get(arch::CR2::E2H) != 0, facts_);
+  const auto vmid =
+      static_cast<std::uint16_t>(world == World::el1 && facts_.features.stage2 ? ste.get(Ste::S2VMID) : 0);
+  if (regime.stage2) {
+    regime.s2 = stage2_of(ste, facts_);
+    regime.ipa_context = contexts_.name({Context::Kind::ipa, World::el1, false, vmid, 0});
+    regime.context = regime.ipa_context;
+  }
+  if (!regime.stage1) {
+    return true;
+  }
+  // 7, 8, 9: stage 2 faults of the CD fetch, F_CD_FETCH, C_BAD_CD
+  arch::Cd cd;
+  if (!find_cd(regime, ste, sid, ssid.value_or(0), cd, fault)) {
+    return false;
+  }
+  if (cd_illegal(cd, ste, world, facts_) != BadCd::none) {
+    return fail(fault, EventType::C_BAD_CD);
+  }
+  regime.s1 = stage1_of(cd, world, facts_);
+  const auto asid = static_cast<std::uint16_t>(two_halves(world) ? cd.get(arch::Cd::ASID) : 0);
+  const bool aset = cd.get(arch::Cd::ASET) != 0;
+  regime.context = contexts_.name({Context::Kind::va, world, false, vmid, asid});
+  regime.global_context =
+      two_halves(world) ? contexts_.name({Context::Kind::va_global, world, aset, vmid, 0}) : regime.context;
+  return true;
+}
+
+// 3.21.3: words are fetched one by one, each atomically, here in ascending order.
+template <class S>
+bool Configuration::fetch(std::uint64_t address, const Attributes& attributes, S& structure) {
+  for (std::size_t i = 0; i < S::word_count; ++i) {
+    ++reads_;
+    if (!bus_.read64(address + i * 8, attributes, structure.w[i])) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// 3.3.1, 5.1
+bool Configuration::ste_address(const LiveRegisters& registers, std::uint32_t sid, std::uint64_t& address,
+                                Fault& fault) {
+  const auto bad_streamid = [&] {
+    fail(fault, EventType::C_BAD_STREAMID);
+    fault.record = registers.cr2.get(arch::CR2::RECINVSID) != 0;
+    return false;
+  };
+  const std::uint64_t base = registers.base.get(arch::STRTAB_BASE::ADDR) & facts_.oas_mask(); // 3.4.3
+  const auto log2size = static_cast<unsigned>(registers.cfg.get(arch::STRTAB_BASE_CFG::LOG2SIZE));
+  const bool two_level = facts_.features.two_level_streams &&
+                         registers.cfg.get(arch::STRTAB_BASE_CFG::FMT) == arch::StreamTableFormat::two_level;
+  if (!two_level) {
+    address = (base & ~mask_below(log2size + 6)) + std::uint64_t{sid} * 64;
+    return true;
+  }
+  const unsigned split = arch::effective_split(registers.cfg.get(arch::STRTAB_BASE_CFG::SPLIT));
+  const std::uint32_t index = sid >> split;
+  const auto* l1 = l1stds_.find(key(index, split));
+  if (l1 == nullptr) {
+    const unsigned table_log2 = log2size > split ? log2size - split + 3 : 3;
+    const std::uint64_t at = (base & ~mask_below(table_log2 < 6 ? 6 : table_log2)) + std::uint64_t{index} * 8;
+    L1StdOf fetched{{}, split};
+    if (!fetch(at, table_attributes(registers.cr1), fetched.value)) {
+      fail(fault, EventType::F_STE_FETCH);
+      fault.fetch = at;
+      return false;
+    }
+    l1 = &l1stds_.insert(key(index, split), fetched);
+  }
+  // 5.1.1: Span 0 or reserved, wider than SPLIT, or the StreamID beyond it
+  const auto span = static_cast<unsigned>(l1->value.get(arch::L1Std::Span));
+  const auto within = static_cast<std::uint32_t>(sid & mask_below(split));
+  if (arch::l1std_entries(span) == 0 || span > split + 1 || within >= arch::l1std_entries(span)) {
+    return bad_streamid();
+  }
+  const std::uint64_t table = l1->value.get(arch::L1Std::L2Ptr) & facts_.oas_mask() & ~mask_below(5 + span);
+  address = table + std::uint64_t{within} * 64;
+  return true;
+}
+
+bool Configuration::find_ste(const LiveRegisters& registers, std::uint32_t sid, Ste& ste, Fault& fault) {
+  // 6.3.25: the literal LOG2SIZE aligns the table, the one capped to SIDSIZE limits StreamIDs.
+  const auto log2size = static_cast<unsigned>(registers.cfg.get(arch::STRTAB_BASE_CFG::LOG2SIZE));
+  const unsigned bits = log2size < facts_.features.streamid_bits ? log2size : facts_.features.streamid_bits;
+  if (sid > mask_below(bits)) {
+    fail(fault, EventType::C_BAD_STREAMID);
+    fault.record = registers.cr2.get(arch::CR2::RECINVSID) != 0;
+    return false;
+  }
+  if (const auto* cached = stes_.find(sid)) {
+    ste = *cached;
+    return true;
+  }
+  std::uint64_t at = 0;
+  if (!ste_address(registers, sid, at, fault)) {
+    return false;
+  }
+  if (!fetch(at, table_attributes(registers.cr1), ste)) {
+    fail(fault, EventType::F_STE_FETCH);
+    fault.fetch = at;
+    return false;
+  }
+  stes_.insert(sid, ste);
+  return true;
+}
+
+// 13.8: attributes of CD fetches are the STE's; nested, the pointer is an IPA.
+bool Configuration::to_pa(const Regime& regime, const Ste& ste, std::uint64_t address, std::uint64_t& pa,
+                          Attributes& attr, Fault& fault) {
+  const MemoryType type =
+      normalised({static_cast<std::uint8_t>(half_of(ste.get(Ste::S1COR)) << 4 | half_of(ste.get(Ste::S1CIR))),
+                  ste.get(Ste::S1CSH)});
+  if (regime.stage2) {
+    return walker_.own_access(regime, address, arch::EventClass::cd, type, pa, attr, fault);
+  }
+  pa = address;
+  attr = attributes(type, false, true);
+  return true;
+}
+
+// 5.2 S1Fmt, 5.3
+bool Configuration::cd_address(const Regime& regime, const Ste& ste, std::uint32_t sid, std::uint32_t index,
+                               std::uint64_t& address, Fault& fault) {
+  const unsigned s1cdmax = effective_s1cdmax(ste, facts_);
+  const unsigned split = s1cdmax == 0 ? 0 : arch::cd_split(ste.get(Ste::S1Fmt));
+  const std::uint64_t pointer = ste.get(Ste::S1ContextPtr) & facts_.oas_mask();
+  if (split == 0) {
+    // A pointer that is not aligned to the table is taken as if it were.
+    address = (pointer & ~mask_below(s1cdmax + 6)) + std::uint64_t{index} * 64;
+    return true;
+  }
+  const std::uint32_t first = index >> split;
+  const auto* l1 = l1cds_.find(key(sid, first));
+  if (l1 == nullptr || l1->split != split) {
+    const unsigned table_log2 = s1cdmax > split ? s1cdmax - split + 3 : 3;
+    const std::uint64_t at = (pointer & ~mask_below(table_log2 < 6 ? 6 : table_log2)) + std::uint64_t{first} * 8;
+    std::uint64_t pa = 0;
+    Attributes attr;
+    if (!to_pa(regime, ste, at, pa, attr, fault)) {
+      return false;
+    }
+    L1CdOf fetched{{}, split};
+    if (!fetch(pa, attr, fetched.value)) {
+      fail(fault, EventType::F_CD_FETCH);
+      fault.fetch = pa;
+      return false;
+    }
+    l1 = &l1cds_.insert(key(sid, first), fetched);
+  }
+  const std::uint64_t table = l1->value.get(arch::L1Cd::L2Ptr);
+  // 3.4.3: out of range, nested or not, is C_BAD_SUBSTREAMID.
+  if (l1->value.get(arch::L1Cd::V) == 0 || (facts_.features.version != 0 && (table & ~facts_.oas_mask()) != 0)) {
+    return fail(fault, EventType::C_BAD_SUBSTREAMID);
+  }
+  address = (table & facts_.oas_mask() & ~mask_below(split == 10 ? 16 : 12)) + (index & mask_below(split)) * 64;
+  return true;
+}
+
+bool Configuration::find_cd(const Regime& regime, const Ste& ste, std::uint32_t sid, std::uint32_t index, arch::Cd& cd,
+                            Fault& fault) {
+  if (const auto* cached = cds_.find(key(sid, index))) {
+    cd = *cached;
+    return true;
+  }
+  std::uint64_t at = 0;
+  std::uint64_t pa = 0;
+  Attributes attr;
+  if (!cd_address(regime, ste, sid, index, at, fault) || !to_pa(regime, ste, at, pa, attr, fault)) {
+    return false;
+  }
+  if (!fetch(pa, attr, cd)) {
+    fail(fault, EventType::F_CD_FETCH);
+    fault.fetch = pa;
+    return false;
+  }
+  cds_.insert(key(sid, index), cd);
+  return true;
+}
+
+} // namespace sluice::model

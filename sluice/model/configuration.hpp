@@ -1,0 +1,73 @@
+#pragma once
+
+#include <sluice/arch/l1.hpp>
+#include <sluice/arch/registers.hpp>
+#include <sluice/model/config_cache.hpp>
+#include <sluice/model/contexts.hpp>
+#include <sluice/model/walker.hpp>
+
+#include <cstdint>
+#include <optional>
+
+namespace sluice::model {
+
+// The registers that configuration lookup goes by, as they were when the log said so.
+struct LiveRegisters {
+  bool smmuen{};
+  arch::STRTAB_BASE base{};
+  arch::STRTAB_BASE_CFG cfg{};
+  arch::CR1 cr1{};
+  arch::CR2 cr2{};
+  arch::GBPA gbpa{};
+};
+
+// A port's way from {StreamID, SubstreamID} to a Regime, and its caches of L1STD, STE, L1CD and CD.
+class Configuration {
+public:
+  Configuration(Bus& bus, const Facts& facts, Walker& walker, Contexts& contexts);
+
+  // 7.3.22 up to and including C_BAD_CD. False with the fault set.
+  bool resolve(const LiveRegisters& registers, std::uint32_t sid, std::optional<std::uint32_t> ssid, Regime& regime,
+               Fault& fault);
+
+  // 4.3
+  void invalidate(const arch::Command& cfgi);
+  void clear();
+
+  std::uint64_t reads() const { return reads_; }
+
+private:
+  struct L1StdOf { // by first-level index
+    arch::L1Std value;
+    unsigned split;
+  };
+  struct L1CdOf { // by StreamID and first-level index
+    arch::L1Cd value;
+    unsigned split;
+  };
+
+  bool find_ste(const LiveRegisters& registers, std::uint32_t sid, arch::Ste& ste, Fault& fault);
+  bool ste_address(const LiveRegisters& registers, std::uint32_t sid, std::uint64_t& address, Fault& fault);
+  bool find_cd(const Regime& regime, const arch::Ste& ste, std::uint32_t sid, std::uint32_t index, arch::Cd& cd,
+               Fault& fault);
+  bool cd_address(const Regime& regime, const arch::Ste& ste, std::uint32_t sid, std::uint32_t index,
+                  std::uint64_t& address, Fault& fault);
+  bool to_pa(const Regime& regime, const arch::Ste& ste, std::uint64_t address, std::uint64_t& pa, Attributes& attr,
+             Fault& fault);
+  template <class S>
+  bool fetch(std::uint64_t address, const Attributes& attributes, S& structure);
+
+  static std::uint64_t key(std::uint32_t sid, std::uint32_t index) { return std::uint64_t{index} << 32 | sid; }
+
+  Bus& bus_;
+  const Facts& facts_;
+  Walker& walker_;
+  Contexts& contexts_;
+  ConfigCache<arch::Ste> stes_;
+  ConfigCache<L1StdOf> l1stds_;
+  ConfigCache<arch::Cd> cds_;
+  ConfigCache<L1CdOf> l1cds_;
+  std::uint64_t reads_{0};
+};
+
+} // namespace sluice::model

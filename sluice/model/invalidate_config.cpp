@@ -1,0 +1,68 @@
+#include <sluice/model/configuration.hpp>
+
+namespace sluice::model {
+
+namespace {
+
+constexpr std::uint32_t sid_of(std::uint64_t key) { return static_cast<std::uint32_t>(key); }
+constexpr std::uint32_t index_of(std::uint64_t key) { return static_cast<std::uint32_t>(key >> 32); }
+
+} // namespace
+
+// 4.3, table "configuration invalidation scopes"
+void Configuration::invalidate(const arch::Command& cfgi) {
+  using enum arch::Opcode;
+  using arch::Command;
+  const auto sid = static_cast<std::uint32_t>(cfgi.get(Command::StreamID));
+  const auto ssid = static_cast<std::uint32_t>(cfgi.get(Command::SubstreamID));
+  const bool leaf = cfgi.get(Command::Leaf) != 0;
+  std::uint32_t first = sid;
+  std::uint32_t last = sid;
+  const auto of_streams = [&](std::uint64_t key, const auto&) { return sid_of(key) >= first && sid_of(key) <= last; };
+
+  switch (cfgi.get(Command::Opcode)) {
+  case CMD_CFGI_STE_RANGE: {
+    const auto low = static_cast<std::uint32_t>(mask_below(static_cast<unsigned>(cfgi.get(Command::Range)) + 1));
+    first &= ~low;
+    last |= low;
+    [[fallthrough]];
+  }
+  case CMD_CFGI_STE:
+    if (first == last) {
+      stes_.erase(sid);
+    } else {
+      stes_.erase_if(of_streams);
+    }
+    cds_.erase_if(of_streams);
+    l1cds_.erase_if(of_streams);
+    if (!leaf || first != last) {
+      // keyed by {split, index of the first level}
+      l1stds_.erase_if([&](std::uint64_t key, const L1StdOf& l1) {
+        return sid_of(key) >= first >> l1.split && sid_of(key) <= last >> l1.split;
+      });
+    }
+    return;
+  case CMD_CFGI_CD:
+    cds_.erase(key(sid, ssid));
+    if (!leaf) {
+      l1cds_.erase_if(
+          [&](std::uint64_t key, const L1CdOf& l1) { return sid_of(key) == sid && index_of(key) == ssid >> l1.split; });
+    }
+    return;
+  case CMD_CFGI_CD_ALL:
+    cds_.erase_if(of_streams);
+    l1cds_.erase_if(of_streams);
+    return;
+  default:
+    return;
+  }
+}
+
+void Configuration::clear() {
+  stes_.clear();
+  l1stds_.clear();
+  cds_.clear();
+  l1cds_.clear();
+}
+
+} // namespace sluice::model

@@ -1,0 +1,74 @@
+#include <sluice/model/port.hpp>
+#include <sluice/model/port_core.hpp>
+
+namespace sluice::model {
+
+namespace {
+
+// Interrupts come after the port is offline again.
+class Online {
+public:
+  explicit Online(PortCore& core) : core_{core} { core_.go_online(); }
+  Online(const Online&) = delete;
+  Online& operator=(const Online&) = delete;
+  ~Online() {
+    core_.go_offline();
+    core_.deliver(edges);
+  }
+
+  Core::Recorded edges;
+
+private:
+  PortCore& core_;
+};
+
+} // namespace
+
+Port::Port(Smmu& smmu) : core_{std::make_unique<PortCore>(*smmu.core_)} {}
+Port::~Port() = default;
+
+std::uint32_t Port::id() const { return core_->id(); }
+PortCounters Port::counters() const { return core_->counters(); }
+
+Outcome Port::access(const Request& request, void* data) {
+  Online online{*core_};
+  return core_->access(request, data, online.edges);
+}
+
+Transfer Port::transfer(const Request& request, void* data, std::uint64_t size) {
+  Online online{*core_};
+  return core_->transfer(request, data, size, online.edges);
+}
+
+Translation Port::translate(const Request& request) {
+  Online online{*core_};
+  return core_->translate(request);
+}
+
+Port::Burst::Burst(Port& port) : core_{*port.core_} { core_.go_online(); }
+Port::Burst::~Burst() { core_.go_offline(); }
+
+Outcome Port::Burst::access(const Request& request, void* data) {
+  core_.quiesce();
+  Core::Recorded edges;
+  const Outcome outcome = core_.access(request, data, edges);
+  core_.deliver(edges);
+  return outcome;
+}
+
+Transfer Port::Burst::transfer(const Request& request, void* data, std::uint64_t size) {
+  core_.quiesce();
+  Core::Recorded edges;
+  const Transfer t = core_.transfer(request, data, size, edges);
+  core_.deliver(edges);
+  return t;
+}
+
+Translation Port::Burst::translate(const Request& request) {
+  core_.quiesce();
+  return core_.translate(request);
+}
+
+void Port::Burst::pause() { core_.quiesce(); }
+
+} // namespace sluice::model

@@ -1,0 +1,99 @@
+#pragma once
+
+#include <sluice/model/configuration.hpp>
+#include <sluice/model/core.hpp>
+#include <sluice/model/port.hpp>
+
+#include <cstdint>
+#include <vector>
+
+namespace sluice::model {
+
+// A port's private state. What is in here is touched by its thread only, but for link_.state, which it writes and the
+// command side reads.
+class PortCore {
+public:
+  explicit PortCore(Core& core);
+  PortCore(const PortCore&) = delete;
+  PortCore& operator=(const PortCore&) = delete;
+  ~PortCore();
+
+  void go_online();
+  void go_offline();
+  // In a Burst, before each access: a quiescent state if something is new.
+  void quiesce() {
+    if (head_.load(base::Order::acquire) != seen_) [[unlikely]] {
+      catch_up();
+    }
+  }
+
+  Outcome access(const Request& request, void* data, Core::Recorded& edges);
+  Transfer transfer(Request request, void* data, std::uint64_t size, Core::Recorded& edges);
+  Translation translate(const Request& request);
+
+  std::uint32_t id() const { return link_.id; }
+  PortCounters counters() const;
+  void deliver(const Core::Recorded& edges) { core_.deliver(edges); }
+
+private:
+  // Where a {StreamID, SubstreamID} leads, for the fast path; `regimes_` holds the rest.
+  struct Binding {
+    std::uint64_t key{}; // 0: empty
+    std::uint32_t context{};
+    std::uint32_t global_context{};
+    std::uint8_t ignore_top{}; // bit n: TBI of half n
+    bool bypass{};
+    RightsOverride rights{};
+  };
+  struct Target {
+    std::uint64_t pa{};
+    MemoryType type{};
+    bool instruction{};
+    bool privileged{};
+  };
+
+  static std::uint64_t key_of(const Request& r) {
+    return 1ULL << 63 | (r.substream_id ? 1ULL << 52 | std::uint64_t{*r.substream_id} << 32 : 0) | r.stream_id;
+  }
+  std::size_t slot(std::uint64_t key) const {
+    return static_cast<std::size_t>(key ^ key >> 32) & (bindings_.size() - 1);
+  }
+
+  bool resolve(const Request& request, Target& target);
+  bool resolve_slowly(const Request& request, Target& target);
+  bool bypass_smmu(const Request& request, Target& target);
+  bool bypass_stream(const Regime& regime, const Request& request, Target& target);
+  const Regime* bind(const Request& request);
+  void fill(const Regime& regime, const TlbEntry& entry, const Request& request, Target& target) const;
+  Outcome refuse(const Request& request, void* data, Core::Recorded& edges);
+  arch::Event event_of(const Request& request) const;
+
+  void catch_up();
+  void apply(const arch::Command& command);
+  void invalidate_translations(const arch::Command& command);
+  void load_registers();
+  void forget_everything();
+  void unbind_all();
+  template <class Matches>
+  void unbind(Matches matches);
+
+  Core& core_;
+  const Facts& facts_;
+  Bus& bus_;
+  const base::Atomic<std::uint64_t>& head_;
+  std::uint64_t seen_{0};
+  PortLink link_;
+
+  LiveRegisters registers_;
+  Tlb tlb_;
+  Walker walker_;
+  Contexts contexts_;
+  Configuration configuration_;
+  std::vector<Binding> bindings_;
+  std::vector<Regime> regimes_;
+  Fault fault_;
+  const Regime* fault_regime_{}; // whose overrides the event shows, if it got that far
+  PortCounters count_;
+};
+
+} // namespace sluice::model

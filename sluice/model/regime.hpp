@@ -1,0 +1,97 @@
+#pragma once
+
+#include <sluice/arch/cd.hpp>
+#include <sluice/arch/event.hpp>
+#include <sluice/arch/geometry.hpp>
+#include <sluice/arch/ste.hpp>
+#include <sluice/model/facts.hpp>
+#include <sluice/model/memory_types.hpp>
+#include <sluice/model/port.hpp>
+#include <sluice/model/world.hpp>
+
+#include <cstdint>
+#include <optional>
+
+namespace sluice::model {
+
+// Why a transaction is not served, as far as the check that failed knows it.
+struct Fault {
+  std::optional<arch::EventType> event{};
+  bool record{true}; // 5.5 R, S2R; 6.3.12 RECINVSID
+  Outcome::Kind outcome{Outcome::Kind::aborted};
+  bool stage2{};
+  arch::EventClass event_class{arch::EventClass::in};
+  std::uint64_t ipa{};
+  std::uint64_t fetch{};
+};
+
+// How one table tree is walked.
+struct TreeShape {
+  arch::Granule granule{};
+  int start{};
+  unsigned input_bits{};
+  unsigned output_bits{}; // of IPS or S2PS, capped to OAS
+  arch::AddressBits address_bits{};
+  std::uint64_t table{};
+  MemoryType type{}; // of descriptor fetches
+};
+
+// TTB0's or TTB1's half of a stage 1 input range
+struct Half {
+  bool disabled{}; // EPDx
+  bool ignore_top{};
+  bool ignore_hierarchy{}; // HADx
+  TreeShape tree{};
+};
+
+struct Stage1 {
+  World world{};
+  Half half[2]{};
+  std::uint64_t mair{};
+  bool affd{}, wxn{}, pan{};
+  bool abort{}, record{}; // 5.5 A, R
+};
+
+struct Stage2 {
+  TreeShape tree{};
+  bool affd{}, ptw{}, fwb{};
+  bool record{}; // S2R
+};
+
+// 5.2 PRIVCFG, INSTCFG
+struct RightsOverride {
+  arch::PrivilegeOverride privilege{};
+  arch::InstructionOverride instruction{};
+
+  bool privileged(const Request& r) const {
+    return privilege == arch::PrivilegeOverride::privileged ||
+           (privilege != arch::PrivilegeOverride::unprivileged && r.privileged);
+  }
+  bool is_instruction(const Request& r) const { // reads only
+    return !r.write && (instruction == arch::InstructionOverride::instruction ||
+                        (instruction != arch::InstructionOverride::data && r.instruction));
+  }
+};
+
+// All that STE and CD say about a {StreamID, SubstreamID}.
+struct Regime {
+  bool stage1{}, stage2{};
+  unsigned input_limit{64}; // 3.4: bits of an address that stage 1 bypass takes
+  Stage1 s1{};
+  Stage2 s2{};
+  MemoryType incoming{}; // after overrides; what stage 2 or bypass starts from
+  RightsOverride rights{};
+  std::uint32_t context{};        // of translations: by ASID, or by IPA
+  std::uint32_t global_context{}; // of stage 1 translations with nG = 0
+  std::uint32_t ipa_context{};    // of stage 2
+};
+
+// 5.2, 5.4: from legal structures.
+Stage1 stage1_of(const arch::Cd& cd, World world, const Facts& facts);
+Stage2 stage2_of(const arch::Ste& ste, const Facts& facts);
+MemoryType incoming_of(const arch::Ste& ste, const Facts& facts);
+RightsOverride rights_of(const arch::Ste& ste, const Facts& facts);
+MemoryType incoming_of(const arch::GBPA& gbpa, const Facts& facts);
+RightsOverride rights_of(const arch::GBPA& gbpa, const Facts& facts);
+
+} // namespace sluice::model

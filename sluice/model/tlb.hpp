@@ -1,0 +1,104 @@
+#pragma once
+
+#include <sluice/frame/command.hpp>
+#include <sluice/model/facts.hpp>
+
+#include <cstdint>
+#include <vector>
+
+namespace sluice::model {
+
+// Rights of a mapping, one bit for each kind of access.
+namespace rights {
+inline constexpr unsigned read = 0, write = 1, execute = 2; // unprivileged; + privileged
+inline constexpr unsigned privileged = 3;
+inline constexpr std::uint64_t all = 0x3f;
+constexpr unsigned wanted(bool write_, bool instruction, bool privileged_) {
+  return (write_ ? write : instruction ? execute : read) + (privileged_ ? privileged : 0);
+}
+} // namespace rights
+
+// An input address within a context as caches know it: bits 55:12. Bits 63:56 are a sign extension or ignored (TBI).
+constexpr std::uint64_t page_bits = 0x00ff'ffff'ffff'f000ULL;
+constexpr std::uint64_t page_of(std::uint64_t address) { return (address & page_bits) >> 12; }
+
+// One 4 KB piece of a translation, whatever its leaf's size. Contexts are numbers that stand for what 3.17 tags with.
+struct TlbEntry {
+  std::uint64_t tag{};   // context [63:44], page [43:0]; context 0: empty
+  std::uint64_t where{}; // PA [55:12], stage 2 rights [11:6], stage 1 rights [5:0]
+  std::uint64_t ipa{};   // of a nested translation [55:12]; leaf's log2 size [5:0], level [7:6], granule [9:8]
+  std::uint64_t type{};  // MAIR byte [7:0], shareability [9:8], stage 2 MemAttr [13:10]
+
+  static constexpr std::uint64_t make_tag(std::uint32_t context, std::uint64_t page) {
+    return std::uint64_t{context} << 44 | page;
+  }
+  std::uint32_t context() const { return static_cast<std::uint32_t>(tag >> 44); }
+  std::uint64_t page() const { return tag & mask_below(44); }
+  std::uint64_t stage1() const { return where & rights::all; }
+  std::uint64_t stage2() const { return where >> 6 & rights::all; }
+  std::uint64_t allowed() const { return where & where >> 6; }
+  std::uint64_t pa() const { return where & page_bits; }
+  std::uint64_t ipa_page() const { return ipa & page_bits; }
+  unsigned leaf_log2() const { return static_cast<unsigned>(ipa & 0x3f); }
+  unsigned level() const { return static_cast<unsigned>(ipa >> 6 & 3); }
+  arch::Granule granule() const { return static_cast<arch::Granule>(ipa >> 8 & 3); }
+  std::uint8_t mair() const { return static_cast<std::uint8_t>(type); }
+  arch::Shareability sh() const { return static_cast<arch::Shareability>(type >> 8 & 3); }
+  unsigned memattr() const { return static_cast<unsigned>(type >> 10 & 0xf); }
+
+  void set_leaf(unsigned log2, int level, arch::Granule g) {
+    ipa = (ipa & page_bits) | log2 | static_cast<std::uint64_t>(level) << 6 | static_cast<std::uint64_t>(g) << 8;
+  }
+  void set_type(std::uint8_t mair, arch::Shareability sh, unsigned memattr) {
+    type = mair | static_cast<std::uint64_t>(sh) << 8 | std::uint64_t{memattr} << 10;
+  }
+};
+static_assert(sizeof(TlbEntry) == 32);
+
+// A pointer to the table of `level` that resolves the 2^span bytes around an input address, with what the tables above
+// it take away.
+struct WalkEntry {
+  std::uint64_t tag{};   // as TlbEntry's; the page is the span's first
+  std::uint64_t table{}; // PA
+  std::uint8_t span{};   // log2
+  std::uint8_t level{};
+  std::uint8_t hierarchy{}; // APTable, UXNTable, PXNTable
+  arch::Granule granule{};
+};
+static_assert(sizeof(WalkEntry) <= 32);
+
+// Direct-mapped caches of one port: of leaves in 4 KB pieces, and of pointers to tables.
+class Tlb {
+public:
+  Tlb(unsigned entries, unsigned walk_entries) : entries_(entries), walks_(walk_entries) {}
+
+  // Null when it is not there.
+  const TlbEntry* find(std::uint32_t context, std::uint64_t page) const {
+    const TlbEntry& e = entries_[slot(context, page, entries_.size())];
+    return e.tag == TlbEntry::make_tag(context, page) ? &e : nullptr;
+  }
+  const TlbEntry& insert(const TlbEntry& entry);
+
+  const WalkEntry* find_walk(std::uint32_t context, std::uint64_t page, unsigned span) const;
+  void insert_walk(const WalkEntry& entry);
+
+  // 4.4: entries of the context whose leaf holds an address of the range, and unless range.leaf, tables on the way.
+  void invalidate(std::uint32_t context, const frame::AddressRange& range);
+  void clear();
+
+private:
+  static std::size_t slot(std::uint32_t context, std::uint64_t page, std::size_t size) {
+    return static_cast<std::size_t>((page ^ page >> 12) + std::uint64_t{context} * 0x9e3779b1) & (size - 1);
+  }
+  // A table's number among those of its span, so that neighbours do not collide.
+  static std::size_t walk_slot(std::uint32_t context, std::uint64_t page, unsigned span, std::size_t size) {
+    return slot(context + span, page >> (span - 12), size);
+  }
+
+  std::vector<TlbEntry> entries_;
+  std::vector<WalkEntry> walks_;
+  std::uint64_t leaf_sizes_{0}; // bit n: a leaf of 2^n bytes has been inserted since the last clear()
+  std::uint64_t spans_{0};      // bit n: likewise a table of that span
+};
+
+} // namespace sluice::model

@@ -1,0 +1,174 @@
+#include <sluice/arch/descriptors.hpp>
+#include <sluice/model/permissions.hpp>
+#include <sluice/model/walker.hpp>
+
+namespace sluice::model {
+
+namespace {
+
+using arch::EventType;
+
+// 5.5
+Fault stage1_fault(EventType type, const Stage1& s1) {
+  Fault f;
+  f.event = type;
+  f.record = s1.record;
+  f.outcome = s1.abort ? Outcome::Kind::aborted : Outcome::Kind::zeroed;
+  return f;
+}
+
+// 3.4.1: the bits above the half's range repeat its selector; the top byte does not count with TBI.
+bool in_range(const Half& half, std::uint64_t va) {
+  const unsigned bits = half.tree.input_bits;
+  const std::uint64_t top = (half.ignore_top ? mask_below(56) : ~0ULL) & ~mask_below(bits);
+  const bool high = (va >> 55 & 1) != 0;
+  return (va & top) == (high ? top : 0);
+}
+
+} // namespace
+
+struct Walker::Leaf1 {
+  std::uint64_t oa{};
+  unsigned shift{};
+  int level{};
+  arch::Granule granule{};
+  std::uint64_t rights{};
+  MemoryType type{};
+  bool global{};
+};
+
+bool Walker::stage1_leaf(const Stage1& s1, const Half& half, std::uint64_t va, int level, std::uint64_t descriptor,
+                         unsigned taken, Leaf1& leaf, Fault& fault) {
+  using arch::S1Leaf;
+  const TreeShape& tree = half.tree;
+  leaf.shift = arch::level_shift(tree.granule, level);
+  leaf.level = level;
+  leaf.granule = tree.granule;
+  leaf.oa = arch::leaf_address(tree.granule, level, tree.address_bits, descriptor);
+  if (leaf.oa > mask_below(tree.output_bits)) {
+    fault = stage1_fault(EventType::F_ADDR_SIZE, s1);
+    return false;
+  }
+  leaf.oa |= va & mask_below(leaf.shift);
+  S1Leaf entry;
+  entry.w[0] = descriptor;
+  if (entry.get(S1Leaf::AF) == 0 && !s1.affd) {
+    fault = stage1_fault(EventType::F_ACCESS, s1);
+    return false;
+  }
+  leaf.rights = stage1_rights(entry, half.ignore_hierarchy ? 0 : taken, s1);
+  const auto mair = static_cast<std::uint8_t>(s1.mair >> (8 * entry.get(S1Leaf::AttrIndx)));
+  leaf.type = normalised({defined_mair(mair), entry.get(S1Leaf::SH)});
+  leaf.global = entry.get(S1Leaf::nG) == 0 && two_halves(s1.world);
+  return true;
+}
+
+// 7.3.22, 3.4.1: stage 1 of a translation, each of its own fetches through stage 2 where there is one.
+bool Walker::stage1(const Regime& regime, std::uint64_t va, Leaf1& leaf, Fault& fault) {
+  const Stage1& s1 = regime.s1;
+  const auto fail = [&](EventType type) {
+    fault = stage1_fault(type, s1);
+    return false;
+  };
+  // NS-EL2 has one range: an address with bit 55 is in none.
+  const Half& half = s1.half[two_halves(s1.world) ? va >> 55 & 1 : 0];
+  if (half.disabled || !in_range(half, va) || (!two_halves(s1.world) && (va >> 55 & 1) != 0)) {
+    return fail(EventType::F_TRANSLATION);
+  }
+
+  const TreeShape& tree = half.tree;
+  const arch::Granule g = tree.granule;
+  int level = tree.start;
+  std::uint64_t table = tree.table;
+  unsigned taken = 0;
+  bool table_is_pa = !regime.stage2;
+  bool known = true; // the first table, or one from the cache
+  if (const auto* cached = cached_table(regime.context, va, tree)) {
+    level = cached->level;
+    table = cached->table;
+    taken = cached->hierarchy;
+    table_is_pa = true;
+  }
+  const auto remember = [&](std::uint64_t table_pa) { // 3.17: as VA information, whatever stages it went through
+    const unsigned span = arch::level_shift(g, level - 1);
+    const std::uint64_t first = page_of(va) & ~mask_below(span - 12);
+    tlb_.insert_walk({TlbEntry::make_tag(regime.context, first), table_pa, static_cast<std::uint8_t>(span),
+                      static_cast<std::uint8_t>(level), static_cast<std::uint8_t>(taken), g});
+  };
+
+  for (;; ++level, table_is_pa = !regime.stage2, known = false) {
+    const std::uint64_t index = level == tree.start ? (va & mask_below(tree.input_bits)) >> arch::level_shift(g, level)
+                                                    : arch::level_index(g, level, va);
+    std::uint64_t pa = table + index * 8;
+    Attributes attr = attributes(tree.type, false, true);
+    if (!table_is_pa) {
+      const std::uint64_t ipa = pa;
+      if (!own_access(regime, ipa, arch::EventClass::ttd, tree.type, pa, attr, fault)) {
+        return false;
+      }
+      // A table may lie in several stage 2 pages; only one that does not has one PA to remember.
+      if (!known && g == arch::Granule::k4) {
+        remember(pa & ~std::uint64_t{0xfff});
+      }
+    } else if (!known) {
+      remember(table);
+    }
+    std::uint64_t d = 0;
+    if (!read(pa, attr, d)) {
+      fault = {};
+      fault.event = EventType::F_WALK_EABT;
+      fault.event_class = arch::EventClass::ttd;
+      fault.fetch = pa;
+      return false;
+    }
+    const auto type = arch::descriptor_type(d);
+    const bool last = level == arch::last_level;
+    if (type == arch::DescriptorType::table_or_page && !last) {
+      table = arch::table_address(g, tree.address_bits, d);
+      if (table > mask_below(tree.output_bits)) {
+        return fail(EventType::F_ADDR_SIZE);
+      }
+      arch::S1Table entry;
+      entry.w[0] = d;
+      taken |= hierarchy::of(entry);
+      continue;
+    }
+    const bool is_leaf = type == (last ? arch::DescriptorType::table_or_page : arch::DescriptorType::block) &&
+                         arch::leaf_allowed(g, level, tree.address_bits);
+    return is_leaf ? stage1_leaf(s1, half, va, level, d, taken, leaf, fault) : fail(EventType::F_TRANSLATION);
+  }
+}
+
+bool Walker::translate(const Regime& regime, std::uint64_t address, unsigned wanted, TlbEntry& out, Fault& fault) {
+  if (!regime.stage1) {
+    return stage2(regime, address, arch::EventClass::in, out, fault);
+  }
+  Leaf1 leaf;
+  if (!stage1(regime, address, leaf, fault)) {
+    return false;
+  }
+  out = {};
+  out.tag = TlbEntry::make_tag(leaf.global ? regime.global_context : regime.context, page_of(address));
+  out.where = (leaf.oa & page_bits) | leaf.rights | rights::all << 6;
+  out.ipa = leaf.oa & page_bits;
+  out.set_leaf(leaf.shift, leaf.level, leaf.granule);
+  out.set_type(leaf.type.mair, leaf.type.sh, 0);
+  if (regime.stage2) {
+    // Stage 1's own permission comes before stage 2 of its output.
+    if ((leaf.rights >> wanted & 1) == 0) {
+      fault = stage1_fault(EventType::F_PERMISSION, regime.s1);
+      return false;
+    }
+    TlbEntry s2;
+    if (!stage2(regime, leaf.oa, arch::EventClass::in, s2, fault)) {
+      return false;
+    }
+    const MemoryType type = combine(leaf.type, s2.memattr(), s2.sh(), regime.s2.fwb);
+    out.where = s2.pa() | leaf.rights | s2.stage2() << 6;
+    out.set_type(type.mair, type.sh, 0);
+  }
+  out = tlb_.insert(out);
+  return true;
+}
+
+} // namespace sluice::model

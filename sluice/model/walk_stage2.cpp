@@ -1,0 +1,151 @@
+#include <sluice/arch/descriptors.hpp>
+#include <sluice/model/permissions.hpp>
+#include <sluice/model/walker.hpp>
+
+namespace sluice::model {
+
+namespace {
+
+using arch::EventType;
+
+Fault stage2_fault(EventType type, const Stage2& s2, std::uint64_t ipa, arch::EventClass why) {
+  Fault f;
+  f.event = type;
+  f.stage2 = true;
+  f.event_class = why;
+  f.ipa = ipa;
+  f.record = type == EventType::F_WALK_EABT || s2.record; // 5.5: A is 1 at stage 2
+  return f;
+}
+
+} // namespace
+
+bool Walker::read(std::uint64_t pa, const Attributes& attributes, std::uint64_t& descriptor) {
+  ++reads_;
+  return bus_.read64(pa, attributes, descriptor);
+}
+
+const WalkEntry* Walker::cached_table(std::uint32_t context, std::uint64_t address, const TreeShape& tree) const {
+  for (int level = arch::last_level; level > tree.start; --level) {
+    if (const auto* e = tlb_.find_walk(context, page_of(address), arch::level_shift(tree.granule, level - 1))) {
+      return e;
+    }
+  }
+  return nullptr;
+}
+
+// 7.3.22: the checks of one pass through stage 2, but for the permission of the leaf.
+bool Walker::stage2_walk(const Regime& regime, std::uint64_t ipa, arch::EventClass why, TlbEntry& out, Fault& fault) {
+  const Stage2& s2 = regime.s2;
+  const TreeShape& tree = s2.tree;
+  const arch::Granule g = tree.granule;
+  const auto fail = [&](EventType type) {
+    fault = stage2_fault(type, s2, ipa, why);
+    return false;
+  };
+  // 3.4: input range
+  if (ipa > mask_below(tree.input_bits)) {
+    return fail(EventType::F_TRANSLATION);
+  }
+  const Attributes attr = attributes(tree.type, false, true);
+  int level = tree.start;
+  std::uint64_t table = tree.table;
+  if (const auto* cached = cached_table(regime.ipa_context, ipa, tree)) {
+    level = cached->level;
+    table = cached->table;
+  }
+  for (;; ++level) {
+    const std::uint64_t index =
+        level == tree.start ? ipa >> arch::level_shift(g, level) : arch::level_index(g, level, ipa);
+    std::uint64_t d = 0;
+    if (!read(table + index * 8, attr, d)) {
+      fail(EventType::F_WALK_EABT);
+      fault.fetch = table + index * 8;
+      return false;
+    }
+    const auto type = arch::descriptor_type(d);
+    const bool last = level == arch::last_level;
+    if (type == arch::DescriptorType::table_or_page && !last) {
+      table = arch::table_address(g, tree.address_bits, d);
+      if (table > mask_below(tree.output_bits)) {
+        return fail(EventType::F_ADDR_SIZE);
+      }
+      const unsigned span = arch::level_shift(g, level);
+      const std::uint64_t first = page_of(ipa) & ~mask_below(span - 12);
+      tlb_.insert_walk({TlbEntry::make_tag(regime.ipa_context, first), table, static_cast<std::uint8_t>(span),
+                        static_cast<std::uint8_t>(level + 1), 0, g});
+      continue;
+    }
+    const bool leaf = type == (last ? arch::DescriptorType::table_or_page : arch::DescriptorType::block) &&
+                      arch::leaf_allowed(g, level, tree.address_bits);
+    if (!leaf) {
+      return fail(EventType::F_TRANSLATION);
+    }
+    const unsigned shift = arch::level_shift(g, level);
+    const std::uint64_t oa = arch::leaf_address(g, level, tree.address_bits, d);
+    if (oa > mask_below(tree.output_bits)) {
+      return fail(EventType::F_ADDR_SIZE);
+    }
+    arch::S2Leaf entry;
+    entry.w[0] = d;
+    if (entry.get(arch::S2Leaf::AF) == 0 && !s2.affd) {
+      return fail(EventType::F_ACCESS);
+    }
+    out = {};
+    out.tag = TlbEntry::make_tag(regime.ipa_context, page_of(ipa));
+    out.where =
+        ((oa | (ipa & mask_below(shift))) & page_bits) | stage2_rights(entry, facts_.features.xnx) << 6 | rights::all;
+    out.set_leaf(shift, level, g);
+    out.set_type(0, entry.get(arch::S2Leaf::SH), static_cast<unsigned>(entry.get(arch::S2Leaf::MemAttr)));
+    return true;
+  }
+}
+
+// 3.17: stage 2 information is shared by all streams of a VMID, and by nested walks.
+bool Walker::stage2(const Regime& regime, std::uint64_t ipa, arch::EventClass why, TlbEntry& out, Fault& fault) {
+  if (ipa <= mask_below(regime.s2.tree.input_bits)) {
+    if (const auto* hit = tlb_.find(regime.ipa_context, page_of(ipa))) {
+      out = *hit;
+      return true;
+    }
+  }
+  if (!stage2_walk(regime, ipa, why, out, fault)) {
+    return false;
+  }
+  tlb_.insert(out);
+  return true;
+}
+
+bool Walker::own_access(const Regime& regime, std::uint64_t ipa, arch::EventClass why, MemoryType type,
+                        std::uint64_t& pa, Attributes& result, Fault& fault) {
+  TlbEntry s2;
+  if (!stage2(regime, ipa, why, s2, fault)) {
+    return false;
+  }
+  // 13.4.3: a data read, whatever the transaction is. S2PTW: not through Device memory.
+  const MemoryType combined =
+      combine({arch::mair::normal_wb_ra_wa, arch::Shareability::non_shareable}, s2.memattr(), s2.sh(), regime.s2.fwb);
+  const unsigned wanted = rights::wanted(false, false, true);
+  if ((s2.stage2() >> wanted & 1) == 0 || (regime.s2.ptw && is_device(combined.mair))) {
+    fault = stage2_fault(EventType::F_PERMISSION, regime.s2, ipa, why);
+    return false;
+  }
+  pa = s2.pa() | (ipa & 0xfff);
+  result = attributes(combine(type, s2.memattr(), s2.sh(), regime.s2.fwb), false, true); // 5.2 S2PTW 0: as it is
+  return true;
+}
+
+// 7.3.16: the stage whose leaf forbids the access, stage 1 first.
+Fault Walker::permission_fault(const Regime& regime, const TlbEntry& entry, std::uint64_t address, unsigned wanted) {
+  Fault f;
+  f.event = EventType::F_PERMISSION;
+  if ((entry.stage1() >> wanted & 1) == 0) {
+    f.record = regime.s1.record;
+    f.outcome = regime.s1.abort ? Outcome::Kind::aborted : Outcome::Kind::zeroed;
+    return f;
+  }
+  const std::uint64_t ipa = regime.stage1 ? entry.ipa_page() | (address & 0xfff) : address;
+  return stage2_fault(EventType::F_PERMISSION, regime.s2, ipa, arch::EventClass::in);
+}
+
+} // namespace sluice::model
