@@ -94,8 +94,9 @@ struct StageTwo {
 };
 
 // Geometry of a granule. 64K descriptors can always hold 52 bits; smaller pages would need DS, which is not used.
-template <arch::Granule granule>
+template <arch::Granule g>
 struct Geometry {
+  static constexpr arch::Granule granule = g;
   static constexpr auto address_bits = granule == arch::Granule::k64 ? arch::AddressBits::a52 : arch::AddressBits::a48;
   static constexpr unsigned max_bits = granule == arch::Granule::k64 ? 52 : 48;
   static constexpr unsigned page_shift = arch::granule_bits(granule);

@@ -19,11 +19,11 @@ struct Grave;
 class Gather {
 public:
   struct Range {
-    std::uint64_t iova{};
-    std::uint64_t size{};
-    std::uint8_t leaf_bits{}; // log2 of the smallest leaf in the range
-    std::uint8_t levels{};    // bit L: a leaf of level L is in the range
-    bool tables{};            // a table went too: the invalidation may not be limited to leaves
+    std::uint64_t iova;
+    std::uint64_t size;
+    std::uint8_t leaf_bits; // log2 of the smallest leaf in the range
+    std::uint8_t levels;    // bit L: a leaf of level L is in the range
+    bool tables;            // a table went too: the invalidation may not be limited to leaves
 
     // The level for a command's TTL field: 0, which is "any", unless all leaves are of one level and no table went.
     unsigned ttl() const {
@@ -33,7 +33,7 @@ public:
   };
   static constexpr std::size_t capacity = 4;
 
-  Gather() = default;
+  Gather() {} // NOLINT: ranges_ stays as it is: this is made for every page that is unmapped alone
   Gather(const Gather&) = delete;
   Gather& operator=(const Gather&) = delete;
   ~Gather() { base::check(grave_ == nullptr); }
@@ -44,27 +44,40 @@ public:
   bool has_tables() const { return grave_ != nullptr; }
 
   // Ranges beyond the capacity grow the nearest one, which invalidates more than is needed.
-  void add(const Range& range) {
-    if (count_ != 0) {
-      Range& last = ranges_[count_ - 1];
-      if (last.end() == range.iova && last.levels == range.levels && last.tables == range.tables) {
-        last.size += range.size;
-        return;
-      }
+  void add(std::uint64_t iova, std::uint64_t size, unsigned leaf_bits, unsigned levels, bool tables) {
+    if (count_ != 0) [[unlikely]] {
+      return add_more(iova, size, leaf_bits, levels, tables);
     }
-    if (count_ < capacity) {
-      ranges_[count_++] = range;
-    } else {
-      merge(range);
-    }
+    put(iova, size, leaf_bits, levels, tables);
   }
 
 private:
+  friend class PageTable;
   template <class Format, bool coherent>
   friend class Table;
 
   void clear() { count_ = 0; }
   Grave* take_grave() { return std::exchange(grave_, nullptr); }
+
+  void put(std::uint64_t iova, std::uint64_t size, unsigned leaf_bits, unsigned levels, bool tables) {
+    Range& range = ranges_[count_++];
+    range.iova = iova;
+    range.size = size;
+    range.leaf_bits = static_cast<std::uint8_t>(leaf_bits);
+    range.levels = static_cast<std::uint8_t>(levels);
+    range.tables = tables;
+  }
+  [[gnu::noinline]] void add_more(std::uint64_t iova, std::uint64_t size, unsigned leaf_bits, unsigned levels,
+                                  bool tables) {
+    Range& last = ranges_[count_ - 1];
+    if (last.end() == iova && last.levels == levels && last.tables == tables) {
+      last.size += size;
+    } else if (count_ < capacity) {
+      put(iova, size, leaf_bits, levels, tables);
+    } else {
+      merge({iova, size, static_cast<std::uint8_t>(leaf_bits), static_cast<std::uint8_t>(levels), tables});
+    }
+  }
 
   static std::uint64_t hull(const Range& a, const Range& b) {
     const std::uint64_t from = a.iova < b.iova ? a.iova : b.iova;
@@ -82,7 +95,7 @@ private:
     best->tables = best->tables || range.tables;
   }
 
-  std::array<Range, capacity> ranges_{};
+  std::array<Range, capacity> ranges_; // the first count_
   std::size_t count_{};
   Grave* grave_{};
 };

@@ -23,7 +23,7 @@ struct Translation {
 
 class DirtySink {
 public:
-  // A run of dirty leaves within the range that was asked for. Called in a read section.
+  // A run of dirty leaves within the range that was asked for.
   virtual void dirty(std::uint64_t iova, std::uint64_t size) = 0;
 
 protected:
@@ -32,15 +32,17 @@ protected:
 
 enum class Clear : std::uint8_t { no, yes };
 
-// The translation table of one domain, for stage 1 (TTB0) or stage 2. Every operation may be called by any thread at
-// any time and takes no lock. Threads that work on disjoint ranges do not notice each other. Where ranges overlap,
-// every leaf is what one of the callers stored, tables are neither lost nor used after they were freed, and whoever
-// meets the other's work gets an error; but two maps of one page that meet within a nanosecond may both report success,
-// and one of the two then stays.
+// The translation table of one domain, for stage 1 (TTB0) or stage 2. Any thread may call any operation at any time;
+// none takes a lock, and threads on disjoint ranges do not notice each other.
 //
-// On return what was mapped is visible to the SMMU; nothing needs to be invalidated for it (invalid entries are never
-// cached). The leaves of an unmap are unreachable for walks that start afterwards, but what the Gather says is to be
-// invalidated.
+// Who cannot exclude that another thread works on an overlapping range meanwhile calls within a ReadSection of the
+// table's Sync; one section may hold many calls. Then every leaf is what one of the callers stored, no table is lost or
+// used after it was freed, and who finds the other's work gets an error. Only two maps of one page that meet within
+// nanoseconds may both report success: one of the two stays, and one unmap removes it.
+//
+// On return what was mapped is visible to the SMMU; nothing has to be invalidated for it, as invalid entries are never
+// cached (3.21.1). What was unmapped cannot be reached by walks that begin afterwards; what the Gather says has to be
+// invalidated, after a full_fence() if it is then looked up whom to tell.
 //
 // Errors of all range operations, which then have done nothing: invalid_argument (no size), unaligned (to the granule),
 // overflow (iova + size or pa + size wraps), input_range.
@@ -57,9 +59,19 @@ public:
   // A table whose whole range is unmapped by one call is detached; tables that are emptied piece by piece stay for use.
   virtual base::Progress unmap(std::uint64_t iova, std::uint64_t size, Gather& gather) = 0;
   // Ends a gather after its invalidation: its tables are freed once no other thread can be in them.
-  virtual void release(Gather& gather) = 0;
+  void release(Gather& gather) {
+    if (Grave* const grave = gather.take_grave()) {
+      retire(*grave);
+    }
+    gather.clear();
+  }
   // Ends a gather whose invalidation was not confirmed: its tables are freed with the page table.
-  virtual void keep(Gather& gather) = 0;
+  void keep(Gather& gather) {
+    if (Grave* const grave = gather.take_grave()) {
+      keep(*grave);
+    }
+    gather.clear();
+  }
 
   // Errors: not_mapped, input_range.
   virtual base::Result<Translation> walk(std::uint64_t iova) const = 0;
@@ -80,6 +92,8 @@ protected:
 
 private:
   friend class OwnedPageTable;
+  virtual void retire(Grave& grave) = 0;
+  virtual void keep(Grave& grave) = 0;
   // No thread is in an operation and no SMMU walks the table any more.
   virtual void destroy() = 0;
 

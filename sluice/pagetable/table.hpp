@@ -23,10 +23,10 @@ namespace sluice::pagetable {
 //   (3.13, an atomic update of the descriptor it has seen) comes before or after, and read_dirty changes by
 //   compare-and-swap what it has read as a dirty page.
 // - An unmap detaches a table (table -> 0 in its parent) only if its own range covers the table's whole range and has
-//   found no hole in it. Threads on other ranges have no business in such a table, so they never lose one they use. A
-//   thread on an overlapping range may have found the table before: it is in a read section, the table is freed only
-//   after that, and what it maps there is as if it had been mapped before the unmap. Whatever it hangs below a detached
-//   table is freed with it.
+//   found no hole in it. A thread on another range has no business in such a table, so it never loses one that it uses,
+//   and needs no ReadSection. A thread on an overlapping range may have found the table before: its ReadSection holds
+//   up the freeing, and what it maps there is as if it had been mapped before the unmap. Whatever it hangs below a
+//   detached table is freed with it.
 // - The table is freed after release(), which the caller calls after TLBI and SYNC, so that hardware walks it no more.
 template <class F, bool coherent>
 class Table final : public PageTable {
@@ -36,8 +36,6 @@ public:
 
   base::Progress map(std::uint64_t iova, std::uint64_t pa, std::uint64_t size, Prot prot) override;
   base::Progress unmap(std::uint64_t iova, std::uint64_t size, Gather& gather) override;
-  void release(Gather& gather) override;
-  void keep(Gather& gather) override;
   base::Result<Translation> walk(std::uint64_t iova) const override;
   base::Result<std::uint64_t> iova_to_phys(std::uint64_t iova) const override;
   base::Progress read_dirty(std::uint64_t iova, std::uint64_t size, Clear clear, DirtySink& sink,
@@ -52,13 +50,15 @@ private:
     unsigned shift;
   };
 
+  void retire(Grave& grave) override { sync_.retire(grave); }
+  void keep(Grave& grave) override;
   void destroy() override;
 
   bool fits(std::uint64_t iova, std::uint64_t size) const {
     return size - 1 < input_end_ && iova <= input_end_ - size && ((iova | size) & (F::page_size - 1)) == 0;
   }
-  base::Errc input_error(std::uint64_t iova, std::uint64_t size) const;
-  base::Errc map_error(std::uint64_t iova, std::uint64_t pa, std::uint64_t size) const;
+  [[gnu::noinline]] base::Errc input_error(std::uint64_t iova, std::uint64_t size) const;
+  [[gnu::noinline]] base::Errc map_error(std::uint64_t iova, std::uint64_t pa, std::uint64_t size) const;
 
   // How many of `left` bytes are pages in the table of pages that has `iova`.
   static std::uint64_t pages_here(std::uint64_t iova, std::uint64_t left) {
@@ -67,14 +67,25 @@ private:
     return (left < rest ? left : rest) >> F::page_shift;
   }
 
+  // Less than a table of pages, and all of it in one.
+  static bool in_one_table(std::uint64_t iova, std::uint64_t size) {
+    constexpr std::uint64_t span = F::page_size * F::entries;
+    return (iova & (span - 1)) + size <= span && size < span;
+  }
+
+  [[gnu::noinline]] base::Progress map_all(std::uint64_t iova, std::uint64_t pa, std::uint64_t size,
+                                           std::uint64_t attributes);
   unsigned leaf_shift(std::uint64_t aligned, std::uint64_t left) const;
   base::Progress map_some(std::uint64_t iova, std::uint64_t pa, std::uint64_t left, std::uint64_t attributes);
   std::uint64_t map_pages(Word* at, std::uint64_t pa, std::uint64_t count, std::uint64_t attributes);
 
+  [[gnu::noinline]] base::Progress unmap_all(std::uint64_t iova, std::uint64_t size, Gather& gather);
   base::Progress unmap_some(std::uint64_t iova, std::uint64_t left, Gather& gather);
   std::uint64_t unmap_pages(Word* at, std::uint64_t count);
   bool detach(Word* at, std::uint64_t descriptor, std::uint64_t iova, unsigned shift, Gather& gather);
-  static Gather::Range range(std::uint64_t iova, std::uint64_t size, unsigned levels);
+  static void add_leaves(Gather& gather, std::uint64_t iova, std::uint64_t size, unsigned shift) {
+    gather.add(iova, size, shift, 1u << F::level(shift), false);
+  }
   Grave* grave_of(Gather& gather);
   static void bury(platform::Retired& self);
 

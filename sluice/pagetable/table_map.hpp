@@ -33,15 +33,24 @@ base::Progress Table<F, coherent>::map(std::uint64_t iova, std::uint64_t pa, std
   if (attributes == 0) [[unlikely]] {
     return {0, base::Errc::no_permission};
   }
-  base::Progress all;
-  {
-    const platform::ReadSection section{sync_};
-    do {
-      const auto step = map_some(iova + all.done, pa + all.done, size - all.done, attributes);
-      all.done += step.done;
-      all.status = step.status;
-    } while (all.ok() && all.done < size);
+  Word* const at = in_one_table(iova, size) ? tree_.page(iova) : nullptr;
+  if (at == nullptr) [[unlikely]] {
+    return map_all(iova, pa, size, attributes);
   }
+  const auto done = map_pages(at, pa, size >> F::page_shift, attributes) << F::page_shift;
+  base::dma_publish();
+  return {done, done == size ? base::Status{} : base::Errc::already_mapped};
+}
+
+template <class F, bool coherent>
+base::Progress Table<F, coherent>::map_all(std::uint64_t iova, std::uint64_t pa, std::uint64_t size,
+                                           std::uint64_t attributes) {
+  base::Progress all;
+  do {
+    const auto step = map_some(iova + all.done, pa + all.done, size - all.done, attributes);
+    all.done += step.done;
+    all.status = step.status;
+  } while (all.ok() && all.done < size);
   base::dma_publish();
   return all;
 }

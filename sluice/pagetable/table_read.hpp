@@ -21,7 +21,6 @@ base::Result<std::uint64_t> Table<F, coherent>::iova_to_phys(std::uint64_t iova)
   if (iova >= input_end_) [[unlikely]] {
     return base::Errc::input_range;
   }
-  const platform::ReadSection section{sync_};
   const auto [d, shift] = find(iova);
   if (!F::valid(d)) {
     return base::Errc::not_mapped;
@@ -34,7 +33,6 @@ base::Result<Translation> Table<F, coherent>::walk(std::uint64_t iova) const {
   if (iova >= input_end_) {
     return base::Errc::input_range;
   }
-  const platform::ReadSection section{sync_};
   const auto [d, shift] = find(iova);
   if (!F::valid(d)) {
     return base::Errc::not_mapped;
@@ -86,7 +84,6 @@ base::Progress Table<F, coherent>::read_dirty(std::uint64_t iova, std::uint64_t 
   if (!fits(iova, size)) {
     return {0, input_error(iova, size)};
   }
-  const platform::ReadSection section{sync_};
   DirtyRun run{sink};
   for (std::uint64_t done = 0; done < size;) {
     done += dirty_some(iova + done, size - done, clear, run, gather);
@@ -118,7 +115,7 @@ std::uint64_t Table<F, coherent>::dirty_some(std::uint64_t iova, std::uint64_t l
     if (take_dirty(at[i], clears)) {
       run.add(iova + i * each, each);
       if (clears) {
-        gather.add(range(iova + i * each, each, 1u << F::level(shift)));
+        add_leaves(gather, iova + i * each, each, shift);
       }
     }
   }

@@ -12,15 +12,26 @@ base::Progress Table<F, coherent>::unmap(std::uint64_t iova, std::uint64_t size,
   if (!fits(iova, size)) [[unlikely]] {
     return {0, input_error(iova, size)};
   }
-  base::Progress all;
-  {
-    const platform::ReadSection section{sync_};
-    do {
-      const auto step = unmap_some(iova + all.done, size - all.done, gather);
-      all.done += step.done;
-      all.status = step.status;
-    } while (all.ok() && all.done < size);
+  Word* const at = in_one_table(iova, size) ? tree_.page(iova) : nullptr;
+  if (at == nullptr) [[unlikely]] {
+    return unmap_all(iova, size, gather);
   }
+  const auto done = unmap_pages(at, size >> F::page_shift) << F::page_shift;
+  if (done != 0) {
+    add_leaves(gather, iova, done, F::page_shift);
+  }
+  base::dma_publish();
+  return {done, done == size ? base::Status{} : base::Errc::not_mapped};
+}
+
+template <class F, bool coherent>
+base::Progress Table<F, coherent>::unmap_all(std::uint64_t iova, std::uint64_t size, Gather& gather) {
+  base::Progress all;
+  do {
+    const auto step = unmap_some(iova + all.done, size - all.done, gather);
+    all.done += step.done;
+    all.status = step.status;
+  } while (all.ok() && all.done < size);
   base::dma_publish();
   return all;
 }
@@ -40,7 +51,7 @@ base::Progress Table<F, coherent>::unmap_some(std::uint64_t iova, std::uint64_t 
       // Fails when hardware has just made the block dirty, or another thread was quicker.
       if (at->compare_exchange(d, 0, base::Order::acq_rel)) {
         tree_.clean(at, sizeof(Word));
-        gather.add(range(iova, span, 1u << F::level(shift)));
+        add_leaves(gather, iova, span, shift);
         return {span, {}};
       }
     }
@@ -56,7 +67,7 @@ base::Progress Table<F, coherent>::unmap_some(std::uint64_t iova, std::uint64_t 
   const std::uint64_t wanted = pages_here(iova, left);
   const std::uint64_t done = unmap_pages(at, wanted);
   if (done != 0) {
-    gather.add(range(iova, done << F::page_shift, 1u << arch::last_level));
+    add_leaves(gather, iova, done << F::page_shift, F::page_shift);
   }
   return {done << F::page_shift, done == wanted ? base::Status{} : base::Errc::not_mapped};
 }
@@ -90,19 +101,9 @@ bool Table<F, coherent>::detach(Word* at, std::uint64_t descriptor, std::uint64_
   }
   tree_.clean(at, sizeof(Word));
   grave->tables[grave->count++] = table | (shift - F::stride);
-  auto removed = range(iova, std::uint64_t{1} << shift, levels);
-  removed.tables = true;
-  gather.add(removed);
-  return true;
-}
-
-template <class F, bool coherent>
-Gather::Range Table<F, coherent>::range(std::uint64_t iova, std::uint64_t size, unsigned levels) {
   const unsigned deepest = static_cast<unsigned>(std::bit_width(levels)) - 1;
-  return {.iova = iova,
-          .size = size,
-          .leaf_bits = static_cast<std::uint8_t>(F::page_shift + F::stride * (arch::last_level - deepest)),
-          .levels = static_cast<std::uint8_t>(levels)};
+  gather.add(iova, std::uint64_t{1} << shift, arch::level_shift(F::granule, static_cast<int>(deepest)), levels, true);
+  return true;
 }
 
 template <class F, bool coherent>
@@ -132,21 +133,10 @@ void Table<F, coherent>::bury(platform::Retired& self) {
 }
 
 template <class F, bool coherent>
-void Table<F, coherent>::release(Gather& gather) {
-  if (Grave* const grave = gather.take_grave()) {
-    sync_.retire(*grave);
+void Table<F, coherent>::keep(Grave& grave) {
+  grave.next_kept = kept_.load(base::Order::relaxed);
+  while (!kept_.compare_exchange(grave.next_kept, &grave, base::Order::acq_rel)) {
   }
-  gather.clear();
-}
-
-template <class F, bool coherent>
-void Table<F, coherent>::keep(Gather& gather) {
-  if (Grave* const grave = gather.take_grave()) {
-    grave->next_kept = kept_.load(base::Order::relaxed);
-    while (!kept_.compare_exchange(grave->next_kept, grave, base::Order::acq_rel)) {
-    }
-  }
-  gather.clear();
 }
 
 template <class F, bool coherent>

@@ -40,6 +40,20 @@ public:
     return reinterpret_cast<Word*>(static_cast<std::uintptr_t>(F::table_address(descriptor) + in_table));
   }
 
+  // The entry for the page at `iova`, or nothing where a walk does not come down to pages.
+  Word* page(std::uint64_t iova) const {
+    Word* at = first(iova);
+    for (unsigned shift = root_shift_; shift != F::page_shift;) {
+      const auto d = at->load(base::Order::acquire);
+      if (!F::is_table(d) || !is_settled(d)) [[unlikely]] {
+        return nullptr;
+      }
+      shift -= F::stride;
+      at = next(d, iova, shift);
+    }
+    return at;
+  }
+
   // Puts a new table where `at` was invalid, and returns what is there then: its descriptor, or what another thread was
   // quicker to put there. Errors: no_memory, output_range.
   [[gnu::noinline]] base::Result<std::uint64_t> install(Word* at) {
@@ -67,12 +81,10 @@ public:
   // and what is mapped below it would not be visible on return. Whoever cleans it says so in a bit that hardware
   // ignores.
   void settle(Word* at, std::uint64_t descriptor) {
-    if constexpr (!coherent) {
-      if ((descriptor & settled) == 0) {
-        clean(at, sizeof(Word));
-        base::dma_publish();
-        at->compare_exchange(descriptor, descriptor | settled, base::Order::relaxed);
-      }
+    if (!is_settled(descriptor)) {
+      clean(at, sizeof(Word));
+      base::dma_publish();
+      at->compare_exchange(descriptor, descriptor | settled, base::Order::relaxed);
     }
   }
 
@@ -83,7 +95,7 @@ public:
   }
 
   // Bit L for each level L at which the table has leaves; 0 if a hole is in it or below it.
-  std::uint8_t levels_if_full(std::uint64_t descriptor, unsigned shift) const {
+  [[gnu::noinline]] std::uint8_t levels_if_full(std::uint64_t descriptor, unsigned shift) const {
     const Word* const entries = next(descriptor, 0, shift);
     if (shift == F::page_shift) {
       return pages_full(entries) ? std::uint8_t{1} << 3 : 0;
@@ -103,7 +115,7 @@ public:
   }
 
   // Frees a table that nobody can reach any more, and those below it.
-  static void free_table(platform::Memory& memory, std::uint64_t bus, unsigned shift) {
+  [[gnu::noinline]] static void free_table(platform::Memory& memory, std::uint64_t bus, unsigned shift) {
     auto* const entries = reinterpret_cast<Word*>(static_cast<std::uintptr_t>(bus - memory.dma_offset()));
     if (shift > F::page_shift) {
       free_children(memory, entries, F::entries, shift);
@@ -113,6 +125,7 @@ public:
 
 private:
   static constexpr std::uint64_t settled = std::uint64_t{1} << 55;
+  static constexpr bool is_settled(std::uint64_t descriptor) { return coherent || (descriptor & settled) != 0; }
 
   static bool pages_full(const Word* entries) {
     constexpr std::size_t step = 8;
@@ -128,7 +141,8 @@ private:
     return true;
   }
 
-  static void free_children(platform::Memory& memory, const Word* entries, std::size_t count, unsigned shift) {
+  [[gnu::noinline]] static void free_children(platform::Memory& memory, const Word* entries, std::size_t count,
+                                              unsigned shift) {
     for (std::size_t i = 0; i < count; ++i) {
       const auto d = entries[i].load(base::Order::relaxed);
       if (F::is_table(d)) {
