@@ -4,12 +4,6 @@ namespace sluice::iommu {
 
 using base::Errc;
 
-base::Progress Domain::map(std::uint64_t, std::uint64_t, std::uint64_t, Prot) { return {0, Errc::unsupported}; }
-
-base::Progress Domain::unmap(std::uint64_t, std::uint64_t) { return {0, Errc::unsupported}; }
-
-base::Result<std::uint64_t> Domain::iova_to_phys(std::uint64_t) { return Errc::unsupported; }
-
 void Domain::set_fault_handler(FaultHandler* handler) {
   handler_.store(handler, base::Order::release);
   unit_.platform_.sync.reclaim(); // the handler before may be running in a read section
@@ -26,11 +20,9 @@ bool Domain::report(const Fault& fault) const {
 
 base::Status Domain::destroy() {
   auto& sync = unit_.platform_.sync;
-  {
-    const platform::MutexGuard guard{sync, unit_.mutex_};
-    if (users_.load(base::Order::acquire) != 0) {
-      return Errc::in_use;
-    }
+  const platform::MutexGuard guard{sync, unit_.mutex_};
+  if (users_.load(base::Order::acquire) != 0) {
+    return Errc::in_use;
   }
   sync.reclaim(); // a fault that is being reported may name this domain
   release();

@@ -34,14 +34,14 @@ public:
   // Maps [iova, iova + size) to [pa, pa + size). `done` bytes are mapped, also when it stops half-way. Any thread.
   // Errors: unsupported (not a paging domain), unaligned, invalid_argument (size 0), overflow, input_range,
   // output_range, no_permission, already_mapped, no_memory.
-  virtual base::Progress map(std::uint64_t iova, std::uint64_t pa, std::uint64_t size, Prot prot);
+  virtual base::Progress map(std::uint64_t, std::uint64_t, std::uint64_t, Prot) { return {0, base::Errc::unsupported}; }
   // When it returns no device can reach the `done` bytes, unless the error is timed_out or smmu_failed: then they are
   // gone from the tables, and their pages must not be reused. Any thread; waits for the hardware, but takes no mutex.
   // Errors: unsupported, unaligned, invalid_argument, overflow, input_range, would_split, not_mapped, timed_out,
   // smmu_failed.
-  virtual base::Progress unmap(std::uint64_t iova, std::uint64_t size);
-  // Errors: unsupported (blocked), input_range, not_mapped.
-  virtual base::Result<std::uint64_t> iova_to_phys(std::uint64_t iova);
+  virtual base::Progress unmap(std::uint64_t, std::uint64_t) { return {0, base::Errc::unsupported}; }
+  // Errors: input_range, not_mapped (everything, in a blocked domain).
+  virtual base::Result<std::uint64_t> iova_to_phys(std::uint64_t) { return base::Errc::unsupported; }
 
   // Faults of attached devices. Null: none wanted. When it returns the handler before is not running and will not be
   // called again. Not in a read section.
@@ -60,7 +60,7 @@ protected:
   Domain(Unit& unit, DomainType type, const Geometry& geometry) : unit_{unit}, type_{type}, geometry_{geometry} {}
   ~Domain() = default;
 
-  // Ends the object's life. Once, when no user is left.
+  // Ends the object's life. Once, when no user is left; with the unit's mutex held.
   virtual void release() = 0;
 
 private:

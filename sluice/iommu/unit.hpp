@@ -43,8 +43,10 @@ public:
 
   // Data for one kind of IOMMU, as bytes of the named type; `type` 0 asks for whatever there is. A unit that has no
   // such operation answers unsupported.
-  virtual base::Result<HwInfo> hw_info(std::uint32_t type, std::span<std::byte> out);
-  virtual base::Result<Viommu*> viommu_alloc(std::uint32_t type, Domain& parent, std::span<const std::byte> data);
+  virtual base::Result<HwInfo> hw_info(std::uint32_t, std::span<std::byte>) { return base::Errc::unsupported; }
+  virtual base::Result<Viommu*> viommu_alloc(std::uint32_t, Domain&, std::span<const std::byte>) {
+    return base::Errc::unsupported;
+  }
 
 protected:
   explicit Unit(const platform::Platform& platform) : platform_{platform} {}

@@ -37,13 +37,18 @@ public:
   Viommu& operator=(const Viommu&) = delete;
 
   // A guest's first stage, described in the words of its kind.
-  virtual base::Result<Domain*> nested_alloc(std::uint32_t type, std::span<const std::byte> data);
+  virtual base::Result<Domain*> nested_alloc(std::uint32_t, std::span<const std::byte>) {
+    return base::Errc::unsupported;
+  }
   // The guest calls the device by this name.
-  virtual base::Status vdevice_add(Device& device, std::uint64_t virtual_id);
-  virtual base::Status vdevice_remove(Device& device);
-  virtual base::Status invalidate(InvalidateRequest& request);
+  virtual base::Status vdevice_add(Device&, std::uint64_t /*virtual_id*/) { return base::Errc::unsupported; }
+  virtual base::Status vdevice_remove(Device&) { return base::Errc::unsupported; }
+  virtual base::Status invalidate(InvalidateRequest& request) {
+    request.done = 0;
+    return base::Errc::unsupported;
+  }
   // Null: none.
-  virtual base::Status set_event_sink(std::uint32_t type, EventSink* sink);
+  virtual base::Status set_event_sink(std::uint32_t, EventSink*) { return base::Errc::unsupported; }
   // Errors: in_use (nested domains or devices are left).
   virtual base::Status destroy() = 0;
 

@@ -39,9 +39,13 @@ std::uint32_t Veventq::next_sequence() {
   return now;
 }
 
-// A header of lost events is only kept at the tail.
+bool Veventq::ends_in_loss() const {
+  return !waiting_.empty() && (waiting_.back().header.flags & uapi::iommufd::vevent_lost) != 0;
+}
+
+// A header of lost events is only kept at the tail, and does not count.
 void Veventq::append(const Packet& packet) {
-  if (!waiting_.empty() && (waiting_.back().header.flags & uapi::iommufd::vevent_lost) != 0) {
+  if (ends_in_loss()) {
     waiting_.pop_back();
   }
   waiting_.push_back(packet);
@@ -51,7 +55,8 @@ void Veventq::on_event(std::span<const std::byte> record) {
   const platform::SpinGuard guard{sync_, lock_};
   Packet packet;
   packet.header.sequence = next_sequence();
-  if (waiting_.size() + channel_->unread() >= depth_) {
+  const std::size_t events = waiting_.size() - (ends_in_loss() ? 1 : 0);
+  if (events + channel_->unread() >= depth_) {
     packet.header.flags = uapi::iommufd::vevent_lost;
   } else {
     packet.size = std::min(record.size(), largest);

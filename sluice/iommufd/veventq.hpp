@@ -40,6 +40,7 @@ private:
   Veventq(Viommu& viommu, std::uint32_t type, std::uint32_t depth, platform::Sync& sync)
       : Object{object_type}, viommu_{viommu}, type_{type}, depth_{depth}, sync_{sync} {}
   std::uint32_t next_sequence();
+  bool ends_in_loss() const;
   void append(const Packet& packet);
   void feed();
 

@@ -7,26 +7,26 @@ namespace sluice::uapi::arm_smmuv3 {
 
 // GET_HW_INFO: the raw ID registers.
 struct HwInfo {
-  std::uint32_t flags;
-  std::uint32_t reserved;
-  std::uint32_t idr[6];
-  std::uint32_t iidr;
-  std::uint32_t aidr;
+  std::uint32_t flags{};
+  std::uint32_t reserved{};
+  std::uint32_t idr[6]{};
+  std::uint32_t iidr{};
+  std::uint32_t aidr{};
 };
 
 // HWPT_ALLOC on a vIOMMU: words 0 and 1 of the guest's STE.
 struct NestedSte {
-  std::uint64_t ste[2];
+  std::uint64_t ste[2]{};
 };
 
 // HWPT_INVALIDATE on a vIOMMU: one command of the guest.
 struct Invalidation {
-  std::uint64_t cmd[2];
+  std::uint64_t cmd[2]{};
 };
 
 // A vEVENTQ's data: one event record, its StreamID the guest's.
 struct Vevent {
-  std::uint64_t evt[4];
+  std::uint64_t evt[4]{};
 };
 
 static_assert(sizeof(HwInfo) == 40 && sizeof(NestedSte) == 16 && sizeof(Invalidation) == 16 && sizeof(Vevent) == 32);

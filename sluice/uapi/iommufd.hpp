@@ -14,31 +14,31 @@ constexpr std::uint32_t call(std::uint32_t nr) { return call_type << 8 | nr; }
 
 struct Destroy {
   static constexpr std::uint32_t nr = 0x80;
-  std::uint32_t size;
-  std::uint32_t id;
+  std::uint32_t size{};
+  std::uint32_t id{};
   static constexpr std::size_t min_size = 8;
 };
 
 struct IoasAlloc {
   static constexpr std::uint32_t nr = 0x81;
-  std::uint32_t size;
-  std::uint32_t flags;
-  std::uint32_t out_ioas_id;
+  std::uint32_t size{};
+  std::uint32_t flags{};
+  std::uint32_t out_ioas_id{};
   static constexpr std::size_t min_size = 12;
 };
 
 struct IovaRange {
-  std::uint64_t start;
-  std::uint64_t last;
+  std::uint64_t start{};
+  std::uint64_t last{};
 };
 
 struct IoasAllowIovas {
   static constexpr std::uint32_t nr = 0x82;
-  std::uint32_t size;
-  std::uint32_t ioas_id;
-  std::uint32_t num_iovas;
-  std::uint32_t reserved;
-  std::uint64_t allowed_iovas;
+  std::uint32_t size{};
+  std::uint32_t ioas_id{};
+  std::uint32_t num_iovas{};
+  std::uint32_t reserved{};
+  std::uint64_t allowed_iovas{};
   static constexpr std::size_t min_size = 24;
 };
 
@@ -46,65 +46,65 @@ enum MapFlags : std::uint32_t { map_fixed_iova = 1, map_writeable = 2, map_reada
 
 struct IoasCopy {
   static constexpr std::uint32_t nr = 0x83;
-  std::uint32_t size;
-  std::uint32_t flags;
-  std::uint32_t dst_ioas_id;
-  std::uint32_t src_ioas_id;
-  std::uint64_t length;
-  std::uint64_t dst_iova;
-  std::uint64_t src_iova;
+  std::uint32_t size{};
+  std::uint32_t flags{};
+  std::uint32_t dst_ioas_id{};
+  std::uint32_t src_ioas_id{};
+  std::uint64_t length{};
+  std::uint64_t dst_iova{};
+  std::uint64_t src_iova{};
   static constexpr std::size_t min_size = 40;
 };
 
 struct IoasIovaRanges {
   static constexpr std::uint32_t nr = 0x84;
-  std::uint32_t size;
-  std::uint32_t ioas_id;
-  std::uint32_t num_iovas;
-  std::uint32_t reserved;
-  std::uint64_t allowed_iovas;
-  std::uint64_t out_iova_alignment;
+  std::uint32_t size{};
+  std::uint32_t ioas_id{};
+  std::uint32_t num_iovas{};
+  std::uint32_t reserved{};
+  std::uint64_t allowed_iovas{};
+  std::uint64_t out_iova_alignment{};
   static constexpr std::size_t min_size = 32;
 };
 
 struct IoasMap {
   static constexpr std::uint32_t nr = 0x85;
-  std::uint32_t size;
-  std::uint32_t flags;
-  std::uint32_t ioas_id;
-  std::uint32_t reserved;
-  std::uint64_t user_va;
-  std::uint64_t length;
-  std::uint64_t iova;
+  std::uint32_t size{};
+  std::uint32_t flags{};
+  std::uint32_t ioas_id{};
+  std::uint32_t reserved{};
+  std::uint64_t user_va{};
+  std::uint64_t length{};
+  std::uint64_t iova{};
   static constexpr std::size_t min_size = 40;
 };
 
 struct IoasUnmap {
   static constexpr std::uint32_t nr = 0x86;
-  std::uint32_t size;
-  std::uint32_t ioas_id;
-  std::uint64_t iova;
-  std::uint64_t length;
+  std::uint32_t size{};
+  std::uint32_t ioas_id{};
+  std::uint64_t iova{};
+  std::uint64_t length{};
   static constexpr std::size_t min_size = 24;
 };
 
 struct Option {
   static constexpr std::uint32_t nr = 0x87;
-  std::uint32_t size;
-  std::uint32_t option_id;
-  std::uint16_t op;
-  std::uint16_t reserved;
-  std::uint32_t object_id;
-  std::uint64_t val64;
+  std::uint32_t size{};
+  std::uint32_t option_id{};
+  std::uint16_t op{};
+  std::uint16_t reserved{};
+  std::uint32_t object_id{};
+  std::uint64_t val64{};
   static constexpr std::size_t min_size = 24;
 };
 
 struct VfioIoas {
   static constexpr std::uint32_t nr = 0x88;
-  std::uint32_t size;
-  std::uint32_t ioas_id;
-  std::uint16_t op;
-  std::uint16_t reserved;
+  std::uint32_t size{};
+  std::uint32_t ioas_id{};
+  std::uint16_t op{};
+  std::uint16_t reserved{};
   static constexpr std::size_t min_size = 12;
 };
 
@@ -119,17 +119,17 @@ enum class HwptData : std::uint32_t { none = 0, vtd_s1 = 1, arm_smmuv3 = 2 };
 
 struct HwptAlloc {
   static constexpr std::uint32_t nr = 0x89;
-  std::uint32_t size;
-  std::uint32_t flags;
-  std::uint32_t dev_id;
-  std::uint32_t pt_id;
-  std::uint32_t out_hwpt_id;
-  std::uint32_t reserved;
-  std::uint32_t data_type;
-  std::uint32_t data_len;
-  std::uint64_t data_uptr;
-  std::uint32_t fault_id;
-  std::uint32_t reserved2;
+  std::uint32_t size{};
+  std::uint32_t flags{};
+  std::uint32_t dev_id{};
+  std::uint32_t pt_id{};
+  std::uint32_t out_hwpt_id{};
+  std::uint32_t reserved{};
+  std::uint32_t data_type{};
+  std::uint32_t data_len{};
+  std::uint64_t data_uptr{};
+  std::uint32_t fault_id{};
+  std::uint32_t reserved2{};
   static constexpr std::size_t min_size = 24;
 };
 
@@ -146,37 +146,37 @@ enum HwCapabilities : std::uint64_t {
 
 struct GetHwInfo {
   static constexpr std::uint32_t nr = 0x8a;
-  std::uint32_t size;
-  std::uint32_t flags;
-  std::uint32_t dev_id;
-  std::uint32_t data_len;
-  std::uint64_t data_uptr;
-  std::uint32_t data_type; // in with hw_info_input_type, out always
-  std::uint8_t out_max_pasid_log2;
-  std::uint8_t reserved[3];
-  std::uint64_t out_capabilities;
+  std::uint32_t size{};
+  std::uint32_t flags{};
+  std::uint32_t dev_id{};
+  std::uint32_t data_len{};
+  std::uint64_t data_uptr{};
+  std::uint32_t data_type{}; // in with hw_info_input_type, out always
+  std::uint8_t out_max_pasid_log2{};
+  std::uint8_t reserved[3]{};
+  std::uint64_t out_capabilities{};
   static constexpr std::size_t min_size = 32;
 };
 
 struct HwptSetDirtyTracking {
   static constexpr std::uint32_t nr = 0x8b;
-  std::uint32_t size;
-  std::uint32_t flags;
-  std::uint32_t hwpt_id;
-  std::uint32_t reserved;
+  std::uint32_t size{};
+  std::uint32_t flags{};
+  std::uint32_t hwpt_id{};
+  std::uint32_t reserved{};
   static constexpr std::size_t min_size = 16;
 };
 
 struct HwptGetDirtyBitmap {
   static constexpr std::uint32_t nr = 0x8c;
-  std::uint32_t size;
-  std::uint32_t hwpt_id;
-  std::uint32_t flags;
-  std::uint32_t reserved;
-  std::uint64_t iova;
-  std::uint64_t length;
-  std::uint64_t page_size;
-  std::uint64_t data;
+  std::uint32_t size{};
+  std::uint32_t hwpt_id{};
+  std::uint32_t flags{};
+  std::uint32_t reserved{};
+  std::uint64_t iova{};
+  std::uint64_t length{};
+  std::uint64_t page_size{};
+  std::uint64_t data{};
   static constexpr std::size_t min_size = 48;
 };
 
@@ -184,34 +184,34 @@ enum class InvalidateData : std::uint32_t { vtd_s1 = 0, arm_smmuv3 = 1 };
 
 struct HwptInvalidate {
   static constexpr std::uint32_t nr = 0x8d;
-  std::uint32_t size;
-  std::uint32_t hwpt_id; // a nested HWPT or a vIOMMU
-  std::uint64_t data_uptr;
-  std::uint32_t data_type;
-  std::uint32_t entry_len;
-  std::uint32_t entry_num; // in: entries; out: entries handled
-  std::uint32_t reserved;
+  std::uint32_t size{};
+  std::uint32_t hwpt_id{}; // a nested HWPT or a vIOMMU
+  std::uint64_t data_uptr{};
+  std::uint32_t data_type{};
+  std::uint32_t entry_len{};
+  std::uint32_t entry_num{}; // in: entries; out: entries handled
+  std::uint32_t reserved{};
   static constexpr std::size_t min_size = 32;
 };
 
 struct FaultQueueAlloc {
   static constexpr std::uint32_t nr = 0x8e;
-  std::uint32_t size;
-  std::uint32_t flags;
-  std::uint32_t out_fault_id;
-  std::uint32_t out_fault_fd;
+  std::uint32_t size{};
+  std::uint32_t flags{};
+  std::uint32_t out_fault_id{};
+  std::uint32_t out_fault_fd{};
   static constexpr std::size_t min_size = 16;
 };
 
 struct IoasMapFile {
   static constexpr std::uint32_t nr = 0x8f;
-  std::uint32_t size;
-  std::uint32_t flags;
-  std::uint32_t ioas_id;
-  std::int32_t fd;
-  std::uint64_t start;
-  std::uint64_t length;
-  std::uint64_t iova;
+  std::uint32_t size{};
+  std::uint32_t flags{};
+  std::uint32_t ioas_id{};
+  std::int32_t fd{};
+  std::uint64_t start{};
+  std::uint64_t length{};
+  std::uint64_t iova{};
   static constexpr std::size_t min_size = 40;
 };
 
@@ -219,32 +219,32 @@ enum class ViommuType : std::uint32_t { none = 0, arm_smmuv3 = 1, tegra241_cmdqv
 
 struct ViommuAlloc {
   static constexpr std::uint32_t nr = 0x90;
-  std::uint32_t size;
-  std::uint32_t flags;
-  std::uint32_t type;
-  std::uint32_t dev_id;
-  std::uint32_t hwpt_id;
-  std::uint32_t out_viommu_id;
-  std::uint32_t data_len;
-  std::uint32_t reserved;
-  std::uint64_t data_uptr;
+  std::uint32_t size{};
+  std::uint32_t flags{};
+  std::uint32_t type{};
+  std::uint32_t dev_id{};
+  std::uint32_t hwpt_id{};
+  std::uint32_t out_viommu_id{};
+  std::uint32_t data_len{};
+  std::uint32_t reserved{};
+  std::uint64_t data_uptr{};
   static constexpr std::size_t min_size = 24;
 };
 
 struct VdeviceAlloc {
   static constexpr std::uint32_t nr = 0x91;
-  std::uint32_t size;
-  std::uint32_t viommu_id;
-  std::uint32_t dev_id;
-  std::uint32_t out_vdevice_id;
-  std::uint64_t virt_id;
+  std::uint32_t size{};
+  std::uint32_t viommu_id{};
+  std::uint32_t dev_id{};
+  std::uint32_t out_vdevice_id{};
+  std::uint64_t virt_id{};
   static constexpr std::size_t min_size = 24;
 };
 
 struct IoasChangeProcess {
   static constexpr std::uint32_t nr = 0x92;
-  std::uint32_t size;
-  std::uint32_t reserved;
+  std::uint32_t size{};
+  std::uint32_t reserved{};
   static constexpr std::size_t min_size = 8;
 };
 
@@ -252,52 +252,52 @@ enum class VeventqType : std::uint32_t { none = 0, arm_smmuv3 = 1, tegra241_cmdq
 
 struct VeventqAlloc {
   static constexpr std::uint32_t nr = 0x93;
-  std::uint32_t size;
-  std::uint32_t flags;
-  std::uint32_t viommu_id;
-  std::uint32_t type;
-  std::uint32_t veventq_depth;
-  std::uint32_t out_veventq_id;
-  std::uint32_t out_veventq_fd;
-  std::uint32_t reserved;
+  std::uint32_t size{};
+  std::uint32_t flags{};
+  std::uint32_t viommu_id{};
+  std::uint32_t type{};
+  std::uint32_t veventq_depth{};
+  std::uint32_t out_veventq_id{};
+  std::uint32_t out_veventq_fd{};
+  std::uint32_t reserved{};
   static constexpr std::size_t min_size = 28;
 };
 
 struct HwQueueAlloc {
   static constexpr std::uint32_t nr = 0x94;
-  std::uint32_t size;
-  std::uint32_t flags;
-  std::uint32_t viommu_id;
-  std::uint32_t type;
-  std::uint32_t index;
-  std::uint32_t out_hw_queue_id;
-  std::uint64_t nesting_parent_iova;
-  std::uint64_t length;
+  std::uint32_t size{};
+  std::uint32_t flags{};
+  std::uint32_t viommu_id{};
+  std::uint32_t type{};
+  std::uint32_t index{};
+  std::uint32_t out_hw_queue_id{};
+  std::uint64_t nesting_parent_iova{};
+  std::uint64_t length{};
   static constexpr std::size_t min_size = 40;
 };
 
 // What a vEVENTQ's descriptor delivers before the data of each event.
 struct VeventHeader {
-  std::uint32_t flags;
-  std::uint32_t sequence;
+  std::uint32_t flags{};
+  std::uint32_t sequence{};
 };
 enum VeventFlags : std::uint32_t { vevent_lost = 1 };
 
 // What a fault queue's descriptor delivers and takes.
 struct HwptPgfault {
-  std::uint32_t flags;
-  std::uint32_t dev_id;
-  std::uint32_t pasid;
-  std::uint32_t grpid;
-  std::uint32_t perm;
-  std::uint32_t reserved;
-  std::uint64_t addr;
-  std::uint32_t length;
-  std::uint32_t cookie;
+  std::uint32_t flags{};
+  std::uint32_t dev_id{};
+  std::uint32_t pasid{};
+  std::uint32_t grpid{};
+  std::uint32_t perm{};
+  std::uint32_t reserved{};
+  std::uint64_t addr{};
+  std::uint32_t length{};
+  std::uint32_t cookie{};
 };
 struct HwptPageResponse {
-  std::uint32_t cookie;
-  std::uint32_t code;
+  std::uint32_t cookie{};
+  std::uint32_t code{};
 };
 
 inline constexpr std::uint32_t max_veventq_depth = 1U << 19;

@@ -23,24 +23,24 @@ inline constexpr std::uint32_t device_detach_iommufd_pt = call(120);
 enum DeviceFlags : std::uint32_t { device_flag_reset = 1U << 0, device_flag_pci = 1U << 1, device_flag_caps = 1U << 7 };
 
 struct DeviceInfo {
-  std::uint32_t argsz;
-  std::uint32_t flags;
-  std::uint32_t num_regions;
-  std::uint32_t num_irqs;
-  std::uint32_t cap_offset;
-  std::uint32_t pad;
+  std::uint32_t argsz{};
+  std::uint32_t flags{};
+  std::uint32_t num_regions{};
+  std::uint32_t num_irqs{};
+  std::uint32_t cap_offset{};
+  std::uint32_t pad{};
   static constexpr std::size_t min_size = 16;
 };
 
 enum RegionFlags : std::uint32_t { region_read = 1, region_write = 2, region_mmap = 4, region_caps = 8 };
 
 struct RegionInfo {
-  std::uint32_t argsz;
-  std::uint32_t flags;
-  std::uint32_t index;
-  std::uint32_t cap_offset;
-  std::uint64_t size;
-  std::uint64_t offset;
+  std::uint32_t argsz{};
+  std::uint32_t flags{};
+  std::uint32_t index{};
+  std::uint32_t cap_offset{};
+  std::uint64_t size{};
+  std::uint64_t offset{};
   static constexpr std::size_t min_size = 32;
 };
 
@@ -54,10 +54,10 @@ inline constexpr unsigned region_shift = 40; // the file offset of region n is n
 enum IrqFlags : std::uint32_t { irq_eventfd = 1, irq_maskable = 2, irq_automasked = 4, irq_noresize = 8 };
 
 struct IrqInfo {
-  std::uint32_t argsz;
-  std::uint32_t flags;
-  std::uint32_t index;
-  std::uint32_t count;
+  std::uint32_t argsz{};
+  std::uint32_t flags{};
+  std::uint32_t index{};
+  std::uint32_t count{};
   static constexpr std::size_t min_size = 16;
 };
 
@@ -81,11 +81,11 @@ inline constexpr std::uint32_t irq_set_actions = 56;
 
 // Followed by `count` values of the data type.
 struct IrqSet {
-  std::uint32_t argsz;
-  std::uint32_t flags;
-  std::uint32_t index;
-  std::uint32_t start;
-  std::uint32_t count;
+  std::uint32_t argsz{};
+  std::uint32_t flags{};
+  std::uint32_t index{};
+  std::uint32_t start{};
+  std::uint32_t count{};
   static constexpr std::size_t min_size = 20;
 };
 
@@ -97,36 +97,36 @@ enum FeatureFlags : std::uint32_t {
 };
 
 struct Feature {
-  std::uint32_t argsz;
-  std::uint32_t flags;
+  std::uint32_t argsz{};
+  std::uint32_t flags{};
   static constexpr std::size_t min_size = 8;
 };
 
 enum BindFlags : std::uint32_t { bind_token = 1 };
 
 struct BindIommufd {
-  std::uint32_t argsz;
-  std::uint32_t flags;
-  std::int32_t iommufd;
-  std::uint32_t out_devid;
-  std::uint64_t token_uuid_ptr;
+  std::uint32_t argsz{};
+  std::uint32_t flags{};
+  std::int32_t iommufd{};
+  std::uint32_t out_devid{};
+  std::uint64_t token_uuid_ptr{};
   static constexpr std::size_t min_size = 16;
 };
 
 enum AttachFlags : std::uint32_t { attach_pasid = 1 };
 
 struct AttachIommufdPt {
-  std::uint32_t argsz;
-  std::uint32_t flags;
-  std::uint32_t pt_id;
-  std::uint32_t pasid;
+  std::uint32_t argsz{};
+  std::uint32_t flags{};
+  std::uint32_t pt_id{};
+  std::uint32_t pasid{};
   static constexpr std::size_t min_size = 12;
 };
 
 struct DetachIommufdPt {
-  std::uint32_t argsz;
-  std::uint32_t flags;
-  std::uint32_t pasid;
+  std::uint32_t argsz{};
+  std::uint32_t flags{};
+  std::uint32_t pasid{};
   static constexpr std::size_t min_size = 8;
 };
 

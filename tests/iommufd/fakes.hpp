@@ -1,0 +1,370 @@
+#pragma once
+
+#include <sluice/hosted/port.hpp>
+#include <sluice/iommu/unit.hpp>
+#include <sluice/iommufd/context.hpp>
+#include <sluice/uapi/iommufd.hpp>
+
+#include <cerrno>
+#include <cstring>
+#include <deque>
+#include <map>
+#include <set>
+#include <vector>
+
+// An IOMMU, a caller and a process that do what a test says.
+namespace sluice::iommufd::test {
+
+namespace u = uapi::iommufd;
+
+class FakeUnit;
+
+class FakeDomain final : public iommu::Domain {
+public:
+  FakeDomain(iommu::Unit& unit, const iommu::PagingOptions& how, std::set<FakeDomain*>& all,
+             iommu::DomainType type = iommu::DomainType::paging,
+             iommu::Geometry geometry = {0, (1ULL << 48) - 1, 0x40201000, ~0ULL})
+      : Domain{unit, type, geometry}, options{how}, all_{all} {
+    all_.insert(this);
+  }
+
+  base::Progress map(std::uint64_t iova, std::uint64_t pa, std::uint64_t size, iommu::Prot prot) override {
+    if (fail_map_after-- == 0) {
+      return {size / 2, base::Errc::no_memory};
+    }
+    for (std::uint64_t at = 0; at < size; at += 4096) {
+      pages[iova + at] = {pa + at, prot};
+    }
+    return {size, {}};
+  }
+  base::Progress unmap(std::uint64_t iova, std::uint64_t size) override {
+    for (std::uint64_t at = 0; at < size; at += 4096) {
+      pages.erase(iova + at);
+    }
+    return {size, {}};
+  }
+
+  struct Page {
+    std::uint64_t pa;
+    iommu::Prot prot;
+  };
+  iommu::PagingOptions options;
+  std::map<std::uint64_t, Page> pages;
+  int fail_map_after{-1};
+
+private:
+  ~FakeDomain() { all_.erase(this); }
+  void release() override { delete this; }
+
+  std::set<FakeDomain*>& all_;
+};
+
+class FakeAttachment final : public iommu::Attachment {
+public:
+  FakeAttachment(iommu::Device& device, iommu::Domain& domain, iommu::Target target)
+      : Attachment{device, domain, target} {}
+};
+
+class FakeDevice final : public iommu::Device {
+public:
+  explicit FakeDevice(iommu::Unit& unit) : Device{unit} {}
+
+  base::Errc refuse{}; // with `refuses`
+  bool refuses{};
+  std::vector<iommu::Domain*> seen; // every domain that it was moved to, null for detach
+
+protected:
+  base::Result<iommu::Attachment*> prepare(iommu::Domain& domain, iommu::Target target, iommu::Attachment*,
+                                           const iommu::Options&) override {
+    if (refuses) {
+      return refuse;
+    }
+    return new FakeAttachment{*this, domain, target};
+  }
+  iommu::Change commit(iommu::Attachment& next, iommu::Attachment* old) override {
+    seen.push_back(&next.domain());
+    delete static_cast<FakeAttachment*>(old);
+    return {};
+  }
+  void abandon(iommu::Attachment& next) override { delete static_cast<FakeAttachment*>(&next); }
+  iommu::Change detach_and_free(iommu::Attachment& old) override {
+    seen.push_back(nullptr);
+    delete static_cast<FakeAttachment*>(&old);
+    return {};
+  }
+};
+
+// Invalidations of up to `good` entries succeed.
+class FakeViommu final : public iommu::Viommu {
+public:
+  FakeViommu(iommu::Unit& unit, std::set<FakeDomain*>& domains, int& live)
+      : unit_{unit}, domains_{domains}, live_{live} {
+    ++live_;
+  }
+  ~FakeViommu() { --live_; }
+
+  base::Result<iommu::Domain*> nested_alloc(std::uint32_t type, std::span<const std::byte> data) override {
+    if (type != 2 || data.size() != 16) {
+      return base::Errc::invalid_argument;
+    }
+    return new FakeDomain{unit_, {}, domains_, iommu::DomainType::nested};
+  }
+  base::Status vdevice_add(iommu::Device& device, std::uint64_t id) override {
+    names[&device] = id;
+    return {};
+  }
+  base::Status vdevice_remove(iommu::Device& device) override {
+    names.erase(&device);
+    return {};
+  }
+  base::Status invalidate(iommu::InvalidateRequest& request) override {
+    if (!can_invalidate) {
+      return Viommu::invalidate(request);
+    }
+    const auto count = static_cast<std::uint32_t>(request.entries.size() / request.entry_size);
+    request.done = std::min(count, good);
+    executed += request.done;
+    return request.done == count ? base::Status{} : base::Status{base::Errc::reserved_bits};
+  }
+  base::Status set_event_sink(std::uint32_t, iommu::EventSink* sink) override {
+    events = sink;
+    return {};
+  }
+  base::Status destroy() override {
+    delete this;
+    return {};
+  }
+
+  bool can_invalidate{true};
+  std::uint32_t good{~0U};
+  std::uint32_t executed{};
+  std::map<iommu::Device*, std::uint64_t> names;
+  iommu::EventSink* events{};
+
+private:
+  iommu::Unit& unit_;
+  std::set<FakeDomain*>& domains_;
+  int& live_;
+};
+
+class FakeUnit final : public iommu::Unit {
+public:
+  explicit FakeUnit(const platform::Platform& platform) : Unit{platform} {}
+
+  iommu::Domain& identity() override { __builtin_trap(); }
+  iommu::Domain& blocked() override { __builtin_trap(); }
+  base::Result<iommu::Domain*> make_paging(const iommu::PagingOptions& options) override {
+    if (options.nest_parent && options.dirty) {
+      return base::Errc::unsupported;
+    }
+    last_paging = new FakeDomain{*this, options, domains};
+    last_paging->fail_map_after = fail_map_after;
+    return last_paging;
+  }
+  base::Result<iommu::HwInfo> hw_info(std::uint32_t type, std::span<std::byte> out) override {
+    if (type != 0 && type != 2) {
+      return base::Errc::unsupported;
+    }
+    std::memset(out.data(), 0x5a, 40);
+    return iommu::HwInfo{2, 40};
+  }
+  base::Result<iommu::Viommu*> viommu_alloc(std::uint32_t type, iommu::Domain&, std::span<const std::byte>) override {
+    if (type != 1) {
+      return base::Errc::unsupported;
+    }
+    return last_viommu = new FakeViommu{*this, domains, live_viommus};
+  }
+
+  std::set<FakeDomain*> domains;
+  FakeDomain* last_paging{};
+  FakeViommu* last_viommu{};
+  int live_viommus{};
+  int fail_map_after{-1};
+};
+
+// Memory of a caller: what is not in `bytes` is not mapped.
+class FakeCaller final : public Caller {
+public:
+  base::Status read(std::uint64_t from, std::span<std::byte> into) override {
+    if (!holds(from, into.size())) {
+      return base::Errc::bad_address;
+    }
+    std::memcpy(into.data(), &bytes[from], into.size());
+    return {};
+  }
+  base::Status write(std::uint64_t to, std::span<const std::byte> from) override {
+    if (!holds(to, from.size()) || (read_only_from != 0 && to >= read_only_from)) {
+      return base::Errc::bad_address;
+    }
+    std::memcpy(&bytes[to], from.data(), from.size());
+    return {};
+  }
+
+  std::array<std::byte, 1 << 16> bytes{};
+  std::uint64_t read_only_from{};
+
+private:
+  // Address 0 is nobody's.
+  bool holds(std::uint64_t at, std::size_t size) const {
+    return at != 0 && at < bytes.size() && size <= bytes.size() - at;
+  }
+};
+
+class FakeWindow final : public Window {
+public:
+  FakeWindow(std::uint64_t address, int& live) : Window{address}, live_{live} { ++live_; }
+  ~FakeWindow() override { --live_; }
+
+private:
+  int& live_;
+};
+
+// A window lies 1 TB above what it shows.
+class FakePages final : public Pages {
+public:
+  static constexpr std::uint64_t above = 1ULL << 40;
+
+  base::Result<Window*> map_memory(std::uint64_t va, std::uint64_t, bool, WindowPlace) override {
+    if (va == bad_va) {
+      return base::Errc::bad_address;
+    }
+    return new FakeWindow{above + va, live};
+  }
+  base::Result<Window*> map_file(int, std::uint64_t start, std::uint64_t, bool, WindowPlace) override {
+    return new FakeWindow{2 * above + start, live};
+  }
+  base::Result<int> duplicate(int fd) override {
+    if (fd < 0) {
+      return base::Errc::bad_descriptor;
+    }
+    ++files;
+    return fd;
+  }
+  void close(int) override { --files; }
+
+  std::uint64_t bad_va{~0ULL};
+  int live{};
+  int files{};
+};
+
+class FakeChannel final : public Channel {
+public:
+  int descriptor() const override { return 77; }
+  bool send(std::span<const std::byte> packet) override {
+    if (full) {
+      return false;
+    }
+    sent.emplace_back(packet.begin(), packet.end());
+    return true;
+  }
+  std::size_t unread() const override { return sent.size(); }
+  bool connected() const override { return open; }
+
+  std::deque<std::vector<std::byte>> sent;
+  bool full{};
+  bool open{true};
+};
+
+class FakeChannels final : public Channels {
+public:
+  base::Result<Channel*> open(ChannelUser& owner) override {
+    user = &owner;
+    return last = new FakeChannel;
+  }
+
+  FakeChannel* last{};
+  ChannelUser* user{};
+};
+
+// One client with its structures at fixed places of its memory.
+struct Client {
+  static constexpr std::uint64_t at = 0x1000;
+  static constexpr std::uint64_t buffer = 0x4000;
+
+  hosted::Port port;
+  FakeUnit unit{port.platform()};
+  FakeUnit other_unit{port.platform()};
+  FakeDevice rng{unit};
+  FakeDevice second{unit};
+  FakeDevice elsewhere{other_unit};
+  FakeCaller caller;
+  FakePages pages;
+  FakeChannels channels;
+  Context context{{caller, pages, channels}, port.sync};
+
+  // 0 or errno; the structure is what the caller finds afterwards.
+  template <class T>
+  int call(T& cmd, std::uint32_t size = sizeof(T)) {
+    cmd.size = size;
+    std::memcpy(&caller.bytes[at], &cmd, sizeof cmd);
+    const int result = -context.ioctl(u::call(T::nr), at);
+    std::memcpy(&cmd, &caller.bytes[at], sizeof cmd);
+    return result;
+  }
+
+  std::uint32_t ioas() {
+    u::IoasAlloc cmd{};
+    return call(cmd) == 0 ? cmd.out_ioas_id : 0;
+  }
+  int map(std::uint32_t id, std::uint64_t iova, std::uint64_t length, std::uint64_t va = 0x10'0000,
+          std::uint32_t flags = u::map_fixed_iova | u::map_readable | u::map_writeable) {
+    u::IoasMap cmd{.flags = flags, .ioas_id = id, .user_va = va, .length = length, .iova = iova};
+    const int result = call(cmd);
+    mapped_at = cmd.iova;
+    return result;
+  }
+  int unmap(std::uint32_t id, std::uint64_t iova, std::uint64_t length) {
+    u::IoasUnmap cmd{.ioas_id = id, .iova = iova, .length = length};
+    const int result = call(cmd);
+    unmapped = cmd.length;
+    return result;
+  }
+  int hwpt(std::uint32_t device, std::uint32_t base, std::uint32_t flags = 0) {
+    u::HwptAlloc cmd{.flags = flags, .dev_id = device, .pt_id = base};
+    const int result = call(cmd);
+    made = cmd.out_hwpt_id;
+    return result;
+  }
+  int nested(std::uint32_t device, std::uint32_t viommu, std::uint32_t length = 16) {
+    u::HwptAlloc cmd{.dev_id = device, .pt_id = viommu, .data_type = 2, .data_len = length, .data_uptr = buffer};
+    const int result = call(cmd);
+    made = cmd.out_hwpt_id;
+    return result;
+  }
+  int viommu(std::uint32_t device, std::uint32_t hwpt_id, std::uint32_t type = 1) {
+    u::ViommuAlloc cmd{.type = type, .dev_id = device, .hwpt_id = hwpt_id};
+    const int result = call(cmd);
+    made = cmd.out_viommu_id;
+    return result;
+  }
+  int vdevice(std::uint32_t viommu_id, std::uint32_t device, std::uint64_t name) {
+    u::VdeviceAlloc cmd{.viommu_id = viommu_id, .dev_id = device, .virt_id = name};
+    const int result = call(cmd);
+    made = cmd.out_vdevice_id;
+    return result;
+  }
+  int veventq(std::uint32_t viommu_id, std::uint32_t depth) {
+    u::VeventqAlloc cmd{.viommu_id = viommu_id, .type = 1, .veventq_depth = depth};
+    const int result = call(cmd);
+    made = cmd.out_veventq_id;
+    return result;
+  }
+  int invalidate(std::uint32_t id, std::uint32_t entries, std::uint32_t length = 16) {
+    u::HwptInvalidate cmd{
+        .hwpt_id = id, .data_uptr = buffer, .data_type = 1, .entry_len = length, .entry_num = entries};
+    const int result = call(cmd);
+    done = cmd.entry_num;
+    return result;
+  }
+  int destroy(std::uint32_t id) {
+    u::Destroy cmd{.id = id};
+    return call(cmd);
+  }
+
+  std::uint32_t made{};
+  std::uint32_t done{};
+  std::uint64_t mapped_at{};
+  std::uint64_t unmapped{};
+};
+
+} // namespace sluice::iommufd::test
