@@ -49,11 +49,11 @@ template <>
 inline constexpr auto table_of<AIDR> = table<decltype(AIDR::fields)>(named(AIDR::ArchMinorRev, "ArchMinorRev"),
                                                                      named(AIDR::ArchMajorRev, "ArchMajorRev"));
 template <>
-constexpr auto table_of<CR0> = table<decltype(CR0::fields)>(named(CR0::SMMUEN, "SMMUEN"), named(CR0::PRIQEN, "PRIQEN"),
-                                                            named(CR0::EVENTQEN, "EVENTQEN"),
-                                                            named(CR0::CMDQEN, "CMDQEN"), named(CR0::ATSCHK, "ATSCHK"),
-                                                            named(CR0::VMW, "VMW"),
-                                                            named(CR0::DPT_WALK_EN, "DPT_WALK_EN"));
+inline constexpr auto
+    table_of<CR0> = table<decltype(CR0::fields)>(named(CR0::SMMUEN, "SMMUEN"), named(CR0::PRIQEN, "PRIQEN"),
+                                                 named(CR0::EVENTQEN, "EVENTQEN"), named(CR0::CMDQEN, "CMDQEN"),
+                                                 named(CR0::ATSCHK, "ATSCHK"), named(CR0::VMW, "VMW"),
+                                                 named(CR0::DPT_WALK_EN, "DPT_WALK_EN"));
 template <>
 inline constexpr auto table_of<CR0ACK> = table<decltype(CR0ACK::fields)>(
     named(CR0ACK::SMMUEN, "SMMUEN"), named(CR0ACK::PRIQEN, "PRIQEN"), named(CR0ACK::EVENTQEN, "EVENTQEN"),
@@ -81,9 +81,10 @@ inline constexpr auto
 template <>
 inline constexpr auto table_of<AGBPA> = table<decltype(AGBPA::fields)>(named(AGBPA::IMPDEF, "IMPDEF"));
 template <>
-constexpr auto table_of<IRQ_CTRL> = table<decltype(IRQ_CTRL::fields)>(named(IRQ_CTRL::GERROR_IRQEN, "GERROR_IRQEN"),
-                                                                      named(IRQ_CTRL::PRIQ_IRQEN, "PRIQ_IRQEN"),
-                                                                      named(IRQ_CTRL::EVENTQ_IRQEN, "EVENTQ_IRQEN"));
+inline constexpr auto
+    table_of<IRQ_CTRL> = table<decltype(IRQ_CTRL::fields)>(named(IRQ_CTRL::GERROR_IRQEN, "GERROR_IRQEN"),
+                                                           named(IRQ_CTRL::PRIQ_IRQEN, "PRIQ_IRQEN"),
+                                                           named(IRQ_CTRL::EVENTQ_IRQEN, "EVENTQ_IRQEN"));
 template <>
 inline constexpr auto
     table_of<IRQ_CTRLACK> = table<decltype(IRQ_CTRLACK::fields)>(named(IRQ_CTRLACK::GERROR_IRQEN, "GERROR_IRQEN"),
@@ -159,9 +160,10 @@ inline constexpr auto table_of<PRIQ_IRQ_CFG2> = table<decltype(PRIQ_IRQ_CFG2::fi
 template <>
 inline constexpr auto table_of<GATOS_CTRL> = table<decltype(GATOS_CTRL::fields)>(named(GATOS_CTRL::RUN, "RUN"));
 template <>
-constexpr auto table_of<GATOS_SID> = table<decltype(GATOS_SID::fields)>(named(GATOS_SID::StreamID, "StreamID"),
-                                                                        named(GATOS_SID::SubstreamID, "SubstreamID"),
-                                                                        named(GATOS_SID::SSID_VALID, "SSID_VALID"));
+inline constexpr auto
+    table_of<GATOS_SID> = table<decltype(GATOS_SID::fields)>(named(GATOS_SID::StreamID, "StreamID"),
+                                                             named(GATOS_SID::SubstreamID, "SubstreamID"),
+                                                             named(GATOS_SID::SSID_VALID, "SSID_VALID"));
 template <>
 inline constexpr auto table_of<GATOS_ADDR> = table<decltype(GATOS_ADDR::fields)>(
     named(GATOS_ADDR::HTTUI, "HTTUI"), named(GATOS_ADDR::InD, "InD"), named(GATOS_ADDR::RnW, "RnW"),
@@ -214,9 +216,10 @@ inline constexpr auto table_of<PRIQ_CONS> = table<decltype(PRIQ_CONS::fields)>(n
 template <>
 inline constexpr auto table_of<VATOS_CTRL> = table<decltype(VATOS_CTRL::fields)>(named(VATOS_CTRL::RUN, "RUN"));
 template <>
-constexpr auto table_of<VATOS_SID> = table<decltype(VATOS_SID::fields)>(named(VATOS_SID::StreamID, "StreamID"),
-                                                                        named(VATOS_SID::SubstreamID, "SubstreamID"),
-                                                                        named(VATOS_SID::SSID_VALID, "SSID_VALID"));
+inline constexpr auto
+    table_of<VATOS_SID> = table<decltype(VATOS_SID::fields)>(named(VATOS_SID::StreamID, "StreamID"),
+                                                             named(VATOS_SID::SubstreamID, "SubstreamID"),
+                                                             named(VATOS_SID::SSID_VALID, "SSID_VALID"));
 template <>
 inline constexpr auto table_of<VATOS_ADDR> = table<decltype(VATOS_ADDR::fields)>(
     named(VATOS_ADDR::HTTUI, "HTTUI"), named(VATOS_ADDR::InD, "InD"), named(VATOS_ADDR::RnW, "RnW"),
