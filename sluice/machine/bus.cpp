@@ -18,6 +18,7 @@ bool whole_words(const model::BusAccess& access) { return access.address % 8 == 
 } // namespace
 
 void* Bus::target(const model::BusAccess& access) {
+  by_smmu(access) ? interleave_.at_structure() : interleave_.at_data();
   const auto found = arena_.at(access.address, access.size);
   if (!found) {
     return nullptr;
@@ -66,6 +67,7 @@ bool Bus::write(const model::BusAccess& access, const void* from) {
 }
 
 bool Bus::read64(std::uint64_t address, const model::Attributes&, std::uint64_t& value) {
+  interleave_.at_structure();
   const auto found = arena_.at(address, 8);
   if (!found || address % 8 != 0) {
     return false;

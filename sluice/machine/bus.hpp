@@ -3,6 +3,7 @@
 #include <sluice/hosted/arena.hpp>
 #include <sluice/hosted/irq.hpp>
 #include <sluice/machine/client_memory.hpp>
+#include <sluice/machine/interleave.hpp>
 #include <sluice/model/bus.hpp>
 
 #include <cstdint>
@@ -16,8 +17,9 @@ constexpr platform::IrqLine wires_per_smmu = 4;
 // else aborts.
 class Bus final : public model::Bus {
 public:
-  Bus(hosted::Arena& arena, const ClientMemory& clients, hosted::Irq& irq, platform::IrqLine first_line)
-      : arena_{arena}, clients_{clients}, irq_{irq}, first_line_{first_line} {}
+  Bus(hosted::Arena& arena, const ClientMemory& clients, hosted::Irq& irq, platform::IrqLine first_line,
+      Interleave& interleave)
+      : arena_{arena}, clients_{clients}, irq_{irq}, first_line_{first_line}, interleave_{interleave} {}
 
   bool read(const model::BusAccess& access, void* into) override;
   bool write(const model::BusAccess& access, const void* from) override;
@@ -39,6 +41,7 @@ private:
   const ClientMemory& clients_;
   hosted::Irq& irq_;
   platform::IrqLine first_line_;
+  Interleave& interleave_;
   base::Atomic<std::uint64_t> strays_{0};
 };
 

@@ -42,11 +42,11 @@ bool idle(const model::Snapshot& s) {
 
 } // namespace
 
-SmmuNode::SmmuNode(const SmmuConfig& config, hosted::Port& port, const ClientMemory& clients, unsigned index)
-    : bus_{port.arena, clients, port.irq, index * wires_per_smmu}, faulty_bus_{bus_}, model_{make_model(config,
-                                                                                                        faulty_bus_,
-                                                                                                        port, index)},
-      mmio_{std::make_unique<Mmio>(*model_)}, spoiled_{std::make_unique<SpoiledMmio>(*mmio_, port.arena)} {
+SmmuNode::SmmuNode(const SmmuConfig& config, hosted::Port& port, const ClientMemory& clients, Interleave& interleave,
+                   unsigned index)
+    : bus_{port.arena, clients, port.irq, index * wires_per_smmu, interleave},
+      faulty_bus_{bus_}, model_{make_model(config, faulty_bus_, port, index)},
+      mmio_{std::make_unique<Mmio>(*model_, interleave)}, spoiled_{std::make_unique<SpoiledMmio>(*mmio_, port.arena)} {
   auto driver = driver::Smmu::make(port.platform(), *spoiled_, with_wires(config.driver, index * wires_per_smmu));
   if (!driver) {
     refuse(index, "the driver does not come up", driver.error());
@@ -68,12 +68,17 @@ SmmuNode::SmmuNode(const SmmuConfig& config, hosted::Port& port, const ClientMem
   }
 }
 
-SmmuNode::~SmmuNode() { driver_.reset(); }
+SmmuNode::~SmmuNode() {
+  driver_.reset();
+  hosted::mmio_settle();
+}
 
-Machine::Machine(const Config& config) : port_{config.port}, clients_{port_.arena} {
+Machine::Machine(const Config& config)
+    : port_{config.port}, clients_{port_.arena}, interleave_{port_.seeded(),
+                                                             config.port.seeded ? config.port.seeded->seed : 0} {
   for (const SmmuConfig& smmu : config.smmus) {
     const auto index = static_cast<unsigned>(nodes_.size());
-    nodes_.push_back(std::make_unique<SmmuNode>(smmu, port_, clients_, index));
+    nodes_.push_back(std::make_unique<SmmuNode>(smmu, port_, clients_, interleave_, index));
   }
 }
 

@@ -6,6 +6,7 @@
 #include <sluice/machine/bus_fault.hpp>
 #include <sluice/machine/client_memory.hpp>
 #include <sluice/machine/command_fault.hpp>
+#include <sluice/machine/interleave.hpp>
 #include <sluice/machine/mmio.hpp>
 #include <sluice/machine/pci.hpp>
 #include <sluice/model/smmu.hpp>
@@ -41,7 +42,8 @@ struct Endpoint {
 // One SMMU with what is before and behind it.
 class SmmuNode {
 public:
-  SmmuNode(const SmmuConfig& config, hosted::Port& port, const ClientMemory& clients, unsigned index);
+  SmmuNode(const SmmuConfig& config, hosted::Port& port, const ClientMemory& clients, Interleave& interleave,
+           unsigned index);
   SmmuNode(const SmmuNode&) = delete;
   SmmuNode& operator=(const SmmuNode&) = delete;
   ~SmmuNode();
@@ -98,6 +100,7 @@ public:
 private:
   hosted::Port port_;
   ClientMemory clients_;
+  Interleave interleave_;
   std::vector<std::unique_ptr<SmmuNode>> nodes_;
 };
 
