@@ -31,10 +31,14 @@ base::Result<arch::AddressSize> address_size(unsigned bits) {
 // Without DS, which is not used, only descriptors of 64K pages hold more than 48 address bits.
 unsigned max_bits(arch::Granule granule) { return granule == arch::Granule::k64 ? 52 : 48; }
 
+// Stage 2 concatenates first tables where that saves a level, but not to start at level 3, which has no blocks.
 int start_level(const Config& config) {
-  return config.stage == Stage::one
-             ? arch::start_level(config.granule, config.input_bits)
-             : arch::s2_deepest_start(config.granule, 64 - config.input_bits, /*ds=*/false, /*stt=*/false);
+  const int single = arch::start_level(config.granule, config.input_bits);
+  if (config.stage == Stage::one) {
+    return single;
+  }
+  const int deepest = arch::s2_deepest_start(config.granule, 64 - config.input_bits, /*ds=*/false, /*stt=*/false);
+  return deepest == arch::last_level ? single : deepest;
 }
 
 Fields fields_of(const Config& config, bool coherent, int start) {

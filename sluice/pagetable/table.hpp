@@ -15,9 +15,8 @@ namespace sluice::pagetable {
 //
 // Why threads need no lock:
 //
-// - Above level 3 an entry changes by compare-and-swap only: 0 -> table, 0 -> block, block -> 0, table -> 0. So no
-// table
-//   is lost or forgotten, whoever meets there.
+// - Above level 3 an entry changes by compare-and-swap only: 0 -> table, 0 -> block, block -> 0, table -> 0. So a table
+//   is neither lost nor freed twice, whoever meets there.
 // - At level 3 a map stores where it has read 0 and an unmap stores 0 where it has read a page. Two threads on one page
 //   may overwrite each other there, and nothing but that page is concerned. Hardware that sets a dirty bit in between
 //   (3.13, an atomic update of the descriptor it has seen) comes before or after, and read_dirty changes by
