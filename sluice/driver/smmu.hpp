@@ -5,6 +5,9 @@
 #include <sluice/driver/capabilities.hpp>
 #include <sluice/driver/config.hpp>
 #include <sluice/driver/counters.hpp>
+#include <sluice/driver/domain.hpp>
+#include <sluice/driver/event_queue.hpp>
+#include <sluice/driver/parts.hpp>
 #include <sluice/iommu/device.hpp>
 #include <sluice/iommu/unit.hpp>
 #include <sluice/platform/platform.hpp>
@@ -13,31 +16,34 @@
 
 namespace sluice::driver {
 
+class SmmuDevice;
+
 // One SMMUv3, Non-secure interface.
-class Smmu final : public iommu::Unit {
+class Smmu final : public iommu::Unit, private EventReader {
 public:
   // Probes, resets and enables. `mmio` outlives the Smmu. Errors: bad_hardware, missing_feature (see decode),
-  // no_memory, timed_out (a handshake; the log says which), illegal_command, command_abort (the first commands),
-  // not_found, already_exists (a wire). After an error the SMMU is off, and aborts what it gets if it was on before.
+  // no_memory, timed_out (a handshake; the log says which), illegal_command, command_abort, smmu_failed (the first
+  // commands), not_found, already_exists (a wire). After an error the SMMU is off, and aborts what it gets if it was on
+  // before.
   static base::Result<platform::Owned<Smmu>> make(const platform::Platform& platform, platform::Mmio& mmio,
                                                   const Config& config = {});
-  // Blocks all traffic, then switches the SMMU off. Devices that are left are removed; all paging domains are gone by
-  // then.
+  Smmu(const platform::Platform& platform, platform::Owned<Parts> parts);
+  // Blocks all traffic, then switches the SMMU off. All devices are removed and all paging domains destroyed by then.
   ~Smmu();
 
-  const Capabilities& capabilities() const;
-  const Config& config() const;
+  const Capabilities& capabilities() const { return parts_->capabilities; }
+  const Config& config() const { return parts_->config; }
   Counters counters() const;
   // A wait ran out, or the SMMU reported that it failed: nothing is sent any more.
-  bool failed() const;
+  bool failed() const { return parts_->health.failed(); }
 
-  iommu::Domain& identity() override;
-  iommu::Domain& blocked() override;
+  iommu::Domain& identity() override { return identity_; }
+  iommu::Domain& blocked() override { return blocked_; }
   base::Result<iommu::Domain*> make_paging(const iommu::PagingOptions& options) override;
 
   // A requester with all its StreamIDs; the same one twice is one. `function` is null where there is no PCI. Its
   // requests go to the idle domain. Errors: invalid_argument (no StreamID), too_large (beyond the stream table),
-  // shares_stream (another device has it), no_memory, smmu_failed.
+  // shares_stream (another device has it), no_memory, timed_out, smmu_failed.
   base::Result<iommu::Device*> add(platform::PciFunction* function, std::span<const StreamID> streams);
   // Detaches and blocks the device, then frees it. Errors: busy (in a group).
   base::Status remove(iommu::Device& device);
@@ -47,7 +53,49 @@ public:
 
   // Commands as they are, and waits for their completion. For tools and tests. Errors: illegal_command, command_abort,
   // atc_timed_out, timed_out, smmu_failed.
-  base::Status submit(std::span<const arch::Command> commands);
+  base::Status submit(std::span<const arch::Command> commands) { return parts_->commands.submit(commands); }
+
+private:
+  // Each wire runs poll's half that it stands for.
+  class Handler final : public platform::IrqHandler {
+  public:
+    Handler(Smmu& smmu, void (Smmu::*run)()) : smmu_{smmu}, run_{run} {}
+    void on_irq() override { (smmu_.*run_)(); }
+    base::Status connect(const Wire& wire);
+    void disconnect();
+
+  private:
+    Smmu& smmu_;
+    void (Smmu::*run_)();
+    bool connected_{};
+    platform::IrqLine line_{};
+  };
+
+  base::Status allocate();
+  base::Status start();
+  base::Status start_commands();
+  base::Status start_interrupts();
+  void program_attributes();
+  bool stop();
+
+  base::Status add_locked(SmmuDevice& device);
+  base::Status link_leaves(std::span<const StreamID> sids);
+
+  void read_events();
+  void look_at_errors();
+  void on_event(const arch::Event& event) override;
+  void log_event(Code code, const arch::Event& event);
+
+  platform::Owned<Parts> parts_;
+  StaticDomain identity_;
+  StaticDomain blocked_;
+  EventQueue events_;
+  Handler event_handler_;
+  Handler gerror_handler_;
+  bool touched_{}; // registers have been written
+  base::Atomic<std::uint64_t> unknown_streams_{0};
+  base::Atomic<std::uint64_t> unhandled_{0};
+  base::Atomic<std::uint64_t> global_errors_{0};
 };
 
 } // namespace sluice::driver

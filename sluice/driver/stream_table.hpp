@@ -31,6 +31,10 @@ public:
   }
   base::Atomic<SmmuDevice*>& owner(std::uint32_t index) { return owners()[index]; }
 
+  // Until it is linked.
+  std::uint32_t number{};
+  Leaf* next{};
+
 private:
   explicit Leaf(unsigned log2) : log2_{log2} {}
   static std::size_t size(unsigned log2) { return sizeof(Leaf) + (sizeof(SmmuDevice*) << log2); }
@@ -67,6 +71,9 @@ public:
   base::DmaWord* entry(StreamID sid) const { return leaf(leaf_of(sid))->entry(index(sid)); }
   arch::Ste read(StreamID sid) const;
   SmmuDevice* owner(StreamID sid) const;
+  void set_owner(StreamID sid, SmmuDevice* device) {
+    leaf(leaf_of(sid))->owner(index(sid)).store(device, base::Order::release);
+  }
 
   // Makes the leaf reachable. The SMMU may have cached that there is none: CFGI_STE with Leaf=0 is due. 5.1.1
   void link(std::uint32_t number, Leaf& leaf);

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <sluice/driver/audience.hpp>
+#include <sluice/driver/entries.hpp>
+#include <sluice/driver/parts.hpp>
+#include <sluice/iommu/domain.hpp>
+#include <sluice/iommu/unit.hpp>
+
+namespace sluice::driver {
+
+// What an attachment of the RID needs: the STE, and what that points to.
+struct RidEntry {
+  arch::Ste ste;
+  Dma cd_table;
+};
+
+// Every domain of an SMMU.
+class SmmuDomain : public iommu::Domain {
+public:
+  // Errors: no_memory.
+  virtual base::Result<RidEntry> rid_entry() = 0;
+  // Who hears of changes; null for domains that do not change.
+  virtual Audience* audience() { return nullptr; }
+  // Nobody is attached any more: its tag leaves the TLBs.
+  virtual void flush(iommu::Change&) {}
+
+protected:
+  using iommu::Domain::Domain;
+  ~SmmuDomain() = default;
+};
+
+// Identity and blocked: one each for an SMMU, part of it.
+class StaticDomain final : public SmmuDomain {
+public:
+  StaticDomain(iommu::Unit& unit, Parts& parts, iommu::DomainType type);
+
+  base::Result<RidEntry> rid_entry() override;
+  base::Result<std::uint64_t> iova_to_phys(std::uint64_t iova) override;
+  arch::Ste ste() const;
+
+private:
+  void release() override {}
+
+  Parts& parts_;
+};
+
+} // namespace sluice::driver

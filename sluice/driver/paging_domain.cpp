@@ -1,0 +1,135 @@
+#include <sluice/driver/paging_domain.hpp>
+
+#include <sluice/base/fence.hpp>
+#include <sluice/driver/paging_options.hpp>
+
+namespace sluice::driver {
+
+using base::Errc;
+using base::Order;
+using base::Progress;
+using base::Result;
+using base::Status;
+using pagetable::Stage;
+
+namespace {
+
+pagetable::Prot prot_of(iommu::Prot prot) {
+  using enum pagetable::Prot;
+  pagetable::Prot p = none;
+  p = prot.read ? p | read : p;
+  p = prot.write ? p | write : p;
+  p = prot.execute ? p | execute : p;
+  p = prot.privileged ? p | privileged : p;
+  p = prot.type == iommu::MemoryType::device ? p | mmio : p;
+  p = prot.type == iommu::MemoryType::uncached ? p | noncoherent : p;
+  return p;
+}
+
+} // namespace
+
+Result<iommu::Domain*> PagingDomain::make(iommu::Unit& unit, Parts& parts, const iommu::PagingOptions& options) {
+  if (parts.health.failed()) {
+    return Errc::smmu_failed;
+  }
+  const auto config = paging_config(parts.capabilities, parts.config.stage, options);
+  if (!config) {
+    return config.error();
+  }
+  auto& memory = parts.platform.memory;
+  auto table = pagetable::make(memory, parts.platform.sync, *config);
+  if (!table) {
+    return table.error();
+  }
+  const auto id = parts.tags(config->stage).take();
+  if (!id) {
+    return id.error();
+  }
+  auto domain = platform::make<PagingDomain>(memory, unit, parts, Tag{config->stage, *id}, std::move(*table));
+  if (!domain) {
+    parts.tags(config->stage).give_back(*id);
+    return domain.error();
+  }
+  return domain->release();
+}
+
+PagingDomain::PagingDomain(iommu::Unit& unit, Parts& parts, Tag tag, pagetable::OwnedPageTable table)
+    : SmmuDomain{unit, iommu::DomainType::paging, geometry_of(table->config())},
+      Held{nullptr, [](Held& self) { static_cast<PagingDomain&>(self).destroy(); }}, parts_{parts}, tag_{tag},
+      table_{std::move(table)}, audience_{parts.platform.memory, parts.platform.sync} {}
+
+void PagingDomain::release() {
+  if (unclean_.load(Order::relaxed) == 0) {
+    parts_.tags(tag_.stage).give_back(tag_.id);
+    return destroy();
+  }
+  parts_.health.error(Code::tag_retired, tag_.stage == Stage::one ? 0 : 1, tag_.id);
+  parts_.held.add(*this);
+}
+
+void PagingDomain::destroy() { platform::Owned<PagingDomain>{parts_.platform.memory, this}.reset(); }
+
+Progress PagingDomain::map(std::uint64_t iova, std::uint64_t pa, std::uint64_t size, iommu::Prot prot) {
+  return table_->map(iova, pa, size, prot_of(prot));
+}
+
+Result<std::uint64_t> PagingDomain::iova_to_phys(std::uint64_t iova) { return table_->iova_to_phys(iova); }
+
+// The table first, then who may have seen it, told with one SYNC, then what it consisted of.
+Progress PagingDomain::unmap(std::uint64_t iova, std::uint64_t size) {
+  pagetable::Gather gather;
+  const Progress progress = table_->unmap(iova, size, gather);
+  if (gather.empty()) {
+    return progress;
+  }
+  const Status told = invalidate(gather);
+  if (!told) {
+    unclean_.store(1, Order::relaxed);
+    table_->keep(gather);
+    return {progress.done, told};
+  }
+  table_->release(gather);
+  return progress;
+}
+
+Status PagingDomain::invalidate(const pagetable::Gather& gather) {
+  // Who attaches publishes himself and then stores his entry: either he is seen here, or his entry is stored after the
+  // table has changed.
+  base::full_fence();
+  const platform::ReadSection section{parts_.platform.sync};
+  if (!audience_.anybody()) {
+    return {};
+  }
+  const Invalidation todo{gather, tag_, table_->config().granule, parts_.capabilities.range_invalidate};
+  return parts_.commands.submit(todo.commands());
+}
+
+void PagingDomain::flush(iommu::Change& change) {
+  CommandBatch batch{parts_.commands};
+  batch.add(invalidate_all(tag_));
+  if (!batch.finish(change)) {
+    unclean_.store(1, Order::relaxed);
+  }
+}
+
+Result<RidEntry> PagingDomain::rid_entry() {
+  if (tag_.stage == Stage::two) {
+    return RidEntry{stage2_ste(parts_.facts, tag_.id, table_->fields()), {}};
+  }
+  auto& memory = parts_.platform.memory;
+  auto cd_table = Dma::make(memory, arch::Cd::byte_size, arch::Cd::byte_size);
+  if (!cd_table) {
+    return cd_table.error();
+  }
+  const arch::Cd cd = stage1_cd(parts_.facts, tag_.id, table_->fields());
+  for (std::size_t i = 0; i < arch::Cd::word_count; ++i) {
+    cd_table->words()[i].store(cd.w[i], Order::relaxed);
+  }
+  if (!parts_.facts.coherent) {
+    memory.clean(cd_table->words(), arch::Cd::byte_size);
+  }
+  const std::uint64_t bus = cd_table->bus();
+  return RidEntry{stage1_ste(parts_.facts, bus), std::move(*cd_table)};
+}
+
+} // namespace sluice::driver

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <sluice/driver/domain.hpp>
+#include <sluice/driver/invalidation.hpp>
+#include <sluice/pagetable/page_table.hpp>
+
+namespace sluice::driver {
+
+// Map and unmap, on stage 1 with an ASID or on stage 2 with a VMID.
+class PagingDomain final : public SmmuDomain, public Held {
+public:
+  // Errors: as iommu::Unit::make_paging.
+  static base::Result<iommu::Domain*> make(iommu::Unit& unit, Parts& parts, const iommu::PagingOptions& options);
+  PagingDomain(iommu::Unit& unit, Parts& parts, Tag tag, pagetable::OwnedPageTable table);
+
+  base::Progress map(std::uint64_t iova, std::uint64_t pa, std::uint64_t size, iommu::Prot prot) override;
+  base::Progress unmap(std::uint64_t iova, std::uint64_t size) override;
+  base::Result<std::uint64_t> iova_to_phys(std::uint64_t iova) override;
+
+  base::Result<RidEntry> rid_entry() override;
+  Audience* audience() override { return &audience_; }
+  void flush(iommu::Change& change) override;
+
+  Tag tag() const { return tag_; }
+  pagetable::PageTable& table() { return *table_; }
+
+private:
+  void release() override;
+  void destroy();
+  base::Status invalidate(const pagetable::Gather& gather);
+
+  Parts& parts_;
+  Tag tag_;
+  pagetable::OwnedPageTable table_;
+  Audience audience_;
+  base::Atomic<std::uint32_t> unclean_{0}; // an invalidation was not confirmed
+};
+
+} // namespace sluice::driver

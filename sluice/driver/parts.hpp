@@ -1,0 +1,51 @@
+#pragma once
+
+#include <sluice/driver/capabilities.hpp>
+#include <sluice/driver/command_queue.hpp>
+#include <sluice/driver/config.hpp>
+#include <sluice/driver/entries.hpp>
+#include <sluice/driver/global_errors.hpp>
+#include <sluice/driver/handshake.hpp>
+#include <sluice/driver/health.hpp>
+#include <sluice/driver/held.hpp>
+#include <sluice/driver/ste_writer.hpp>
+#include <sluice/driver/stream_table.hpp>
+#include <sluice/driver/tags.hpp>
+
+#include <array>
+
+namespace sluice::driver {
+
+class StaticDomain;
+
+// What the driver of one SMMU consists of, for its domains and devices.
+struct Parts {
+  Parts(const platform::Platform& p, platform::Mmio& mmio, const Config& c)
+      : platform{p}, config{c}, health{p.log}, registers{mmio}, errors{registers, p.sync},
+        handshake{registers, p.time, health, c.timeout_us}, commands{p, registers, errors, health, c.timeout_us},
+        streams{p.memory}, writer{streams, commands, p.memory}, asids{p.memory, p.sync}, vmids{p.memory, p.sync} {}
+
+  Tags& tags(pagetable::Stage stage) { return stage == pagetable::Stage::one ? asids : vmids; }
+  void count(Way way) {
+    auto& n = changes[static_cast<std::size_t>(way)];
+    n.store(n.load(base::Order::relaxed) + 1, base::Order::relaxed); // with the unit's mutex held
+  }
+
+  platform::Platform platform;
+  Config config;
+  Capabilities capabilities;
+  EntryFacts facts;
+  Health health;
+  Registers registers;
+  GlobalErrors errors;
+  Handshake handshake;
+  CommandQueue commands;
+  StreamTable streams;
+  SteWriter writer;
+  Tags asids, vmids;
+  HeldObjects held;
+  StaticDomain* idle{};                                 // where requests of devices go that are attached to nothing
+  std::array<base::Atomic<std::uint64_t>, 5> changes{}; // by Way
+};
+
+} // namespace sluice::driver
