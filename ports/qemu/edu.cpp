@@ -12,6 +12,7 @@ constexpr std::uint64_t dma_command = 0x98;
 constexpr std::uint64_t start = 1;
 constexpr std::uint64_t to_ram = 2;
 constexpr std::uint64_t buffer = 0x40000; // the buffer's address, as the DMA registers name it
+constexpr std::uint64_t gone = ~0ULL;     // what reads give when nobody answers
 // It takes 100 ms of the machine's time.
 constexpr std::uint64_t transfer_limit_us = 10'000'000;
 } // namespace
@@ -46,9 +47,14 @@ base::Status Edu::transfer(std::uint64_t source, std::uint64_t target, std::uint
   bus_.write64(registers + dma_target, target);
   bus_.write64(registers + dma_count, size);
   bus_.write64(registers + dma_command, start | direction);
-  const bool done = platform::wait_until(time_, transfer_limit_us,
-                                         [&] { return (bus_.read64(registers + dma_command) & start) == 0; });
-  return done ? base::Status{} : base::Status{base::Errc::timed_out};
+  std::uint64_t state{};
+  const bool done = platform::wait_until(time_, transfer_limit_us, [&] {
+    state = bus_.read64(registers + dma_command);
+    return (state & start) == 0 || state == gone;
+  });
+  return state == gone ? base::Status{base::Errc::aborted}
+         : done        ? base::Status{}
+                       : base::Status{base::Errc::timed_out};
 }
 
 } // namespace sluice::ports::qemu

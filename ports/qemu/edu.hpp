@@ -22,9 +22,10 @@ public:
 
   // The register that answers the complement of what is written.
   bool alive();
-  // The device reads `size` bytes at `iova` into its buffer at `offset`. Errors: too_large, timed_out.
+  // The device reads `size` bytes at `iova` into its buffer at `offset`. Errors: too_large, timed_out, aborted (no
+  // device answers any more).
   base::Status fetch(std::uint64_t iova, std::uint32_t offset, std::uint32_t size);
-  // The device writes from its buffer to `iova`. Errors: too_large, timed_out.
+  // The device writes from its buffer to `iova`. Errors: as fetch's.
   base::Status deliver(std::uint32_t offset, std::uint64_t iova, std::uint32_t size);
 
 private:

@@ -233,6 +233,9 @@ bool Run::illegal_command() {
   if (!check("an illegal command is told to its sender", "illegal_command", text(status))) {
     return false;
   }
+  if (!ok("the error interrupt is pending", rig_->machine.irq.pending(map::global_error) ? "ok" : "it is not")) {
+    return false;
+  }
   rig_->interrupts();
   return ok("commands after it are executed", text(rig_->smmu->submit(std::array{arch::cmd::cfgi_all()}))) &&
          ok("the driver goes on", rig_->smmu->failed() ? "it has given up" : "ok") &&
