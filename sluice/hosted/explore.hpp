@@ -30,6 +30,8 @@ protected:
   platform::Sync& sync() { return run_->sync; }
   platform::Time& time() { return run_->time; }
   Schedule& schedule() { return run_->schedule; }
+  // Memory that the devices of the test read.
+  void dma(const void* at, std::size_t size) { run_->explorer.dma(at, size); }
   void name(const void* at, std::string text) { run_->explorer.history().name(at, std::move(text)); }
 
 private:
@@ -49,7 +51,7 @@ struct ExploreConfig {
   std::uint64_t seeds{1000};
   std::chrono::milliseconds time_limit{20000}; // in which as many seeds are tried as can be
   std::uint64_t turns_max{200'000};            // of one run
-  Explorer::Config explorer{};
+  ExplorerConfig explorer{};
 };
 
 struct Exploration {

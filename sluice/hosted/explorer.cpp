@@ -2,6 +2,9 @@
 
 #include <sluice/hosted/explorer.hpp>
 
+#include <algorithm>
+#include <utility>
+
 namespace sluice::hosted {
 
 struct Explorer::Processor {
@@ -86,22 +89,20 @@ void Explorer::actor_ends(ActorId actor) {
 std::uint64_t Explorer::load(const void* at, unsigned size, std::memory_order order) {
   step();
   auto& me = self();
-  std::uint64_t value = 0;
-  if (!me.device) {
-    if (order == std::memory_order_seq_cst) {
-      while (const auto last = me.buffer.newest_seq_cst()) {
-        leave_with_all_before(me, *last);
-      }
-    }
-    const auto* mine = me.buffer.newest(at, size);
-    while (mine != nullptr && (mine->at != at || mine->size != size)) {
-      leave_with_all_before(me, mine->serial);
-      mine = me.buffer.newest(at, size);
-    }
-    value = mine != nullptr ? mine->value[0] : read_memory(at, size);
-  } else {
-    value = read_memory(at, size);
+  if (me.device) {
+    catch_up(me, at, size);
   }
+  if (!me.device && order == std::memory_order_seq_cst) {
+    while (const auto last = me.buffer.newest_seq_cst()) {
+      leave_with_all_before(me, *last);
+    }
+  }
+  const auto* mine = me.device ? nullptr : me.buffer.newest(at, size);
+  while (mine != nullptr && (mine->at != at || mine->size != size)) {
+    leave_with_all_before(me, mine->serial);
+    mine = me.buffer.newest(at, size);
+  }
+  const auto value = mine != nullptr ? mine->value[0] : read_memory(at, size);
   history_.add({me.actor, Kind::load, at, value, order});
   return value;
 }
@@ -109,12 +110,13 @@ std::uint64_t Explorer::load(const void* at, unsigned size, std::memory_order or
 void Explorer::store(void* at, unsigned size, std::uint64_t value, std::memory_order order) {
   step();
   auto& me = self();
-  if (me.device) {
-    write_memory(at, size, {value});
-    history_.add({me.actor, Kind::reaches_memory, at, value, order});
+  if (!me.device) {
+    push(me.buffer.store(at, size, {value}, order), order);
     return;
   }
-  push(me.buffer.store(at, size, {value}, order), order);
+  catch_up(me, at, size);
+  write_memory(at, size, {value});
+  history_.add({me.actor, Kind::reaches_memory, at, value, order});
 }
 
 void Explorer::store128(void* at, std::uint64_t low, std::uint64_t high) {
@@ -133,7 +135,9 @@ void Explorer::push(const StoreBuffer::Entry& entry, std::memory_order order) {
 void Explorer::before_update(void* at, unsigned size, std::memory_order order) {
   step();
   auto& me = self();
-  if (!me.device) {
+  if (me.device) {
+    catch_up(me, at, size);
+  } else {
     if (releases(order)) {
       settle();
     }
@@ -192,16 +196,40 @@ std::uint64_t Explorer::mmio_load(const std::function<std::uint64_t()>& read) {
   while (const auto last = last_device()) {
     leave_with_all_before(me, *last);
   }
-  as_device(me, [&] { value = read(); });
+  as_device([&] { value = read(); });
   history_.add({me.actor, Kind::mmio_load, nullptr, value});
   return value;
 }
 
-template <class Access>
-void Explorer::as_device(Processor& processor, const Access& access) {
-  processor.device = true;
+void Explorer::as_device(const std::function<void()>& access) {
+  auto& me = self();
+  const bool before = std::exchange(me.device, true);
   access();
-  processor.device = false;
+  me.device = before;
+}
+
+bool Explorer::is_dma(const void* at) const {
+  return std::any_of(dma_.begin(), dma_.end(), [&](const Range& range) {
+    return reinterpret_cast<std::uintptr_t>(at) - reinterpret_cast<std::uintptr_t>(range.at) < range.size;
+  });
+}
+
+// The program of hardware may have run in this thread before without being known as such, when a machine was put
+// together. Its own memory has to be as it left it.
+void Explorer::catch_up(Processor& processor, const void* at, std::size_t size) {
+  if (is_dma(at)) {
+    return;
+  }
+  for (bool more = true; more;) {
+    more = false;
+    for (const auto& entry : processor.buffer.entries()) {
+      if (!entry.device() && entry.touches(at, size)) {
+        leave(processor, entry.serial);
+        more = true;
+        break;
+      }
+    }
+  }
 }
 
 // In any order that they may leave in, and others may look on.
@@ -264,7 +292,7 @@ void Explorer::leave(Processor& processor, StoreBuffer::Serial serial) {
     return;
   }
   history_.add({processor.actor, Kind::reaches_device, nullptr, serial});
-  as_device(processor, entry.write);
+  as_device(entry.write);
 }
 
 // An access to a device may end the turn, and others let stores of this processor leave meanwhile.

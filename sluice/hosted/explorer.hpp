@@ -1,5 +1,19 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+
+namespace sluice::hosted {
+
+struct ExplorerConfig {
+  std::uint32_t switch_one_in{4}; // operations that end a turn
+  std::uint32_t leave_one_in{4};  // operations at which something leaves a buffer
+  std::size_t buffer_max{64};     // entries; beyond that the oldest leaves
+  std::size_t history{40};        // operations to remember
+};
+
+} // namespace sluice::hosted
+
 #if defined(SLUICE_EXPLORE)
 
 #include <sluice/base/explore.hpp>
@@ -11,6 +25,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <vector>
 
 namespace sluice::hosted {
 
@@ -19,16 +34,12 @@ namespace sluice::hosted {
 // What it finds: stores, and writes to devices, that lack a barrier on the side that writes. Loads are never early or
 // late, so a missing acquire or dma_observe() is not found.
 //
-// While a register is accessed the thread is the device: it reads and writes memory itself and sees nothing of the
-// buffer. Plain accesses, as copies of data are, always go to memory.
+// While a register is accessed the thread is the device: what it writes is written at once, and of the memory that both
+// share (dma()) it reads what has arrived there, nothing of the thread's buffer. Plain accesses, as copies of data are,
+// always go to memory.
 class Explorer final : public base::explore::Scheduler, public SeededSchedule::Companion {
 public:
-  struct Config {
-    std::uint32_t switch_one_in{4}; // operations that end a turn
-    std::uint32_t leave_one_in{4};  // operations at which something leaves a buffer
-    std::size_t buffer_max{64};     // entries; beyond that the oldest leaves
-    std::size_t history{40};        // operations to remember
-  };
+  using Config = ExplorerConfig;
 
   explicit Explorer(SeededSchedule& schedule, std::uint64_t seed) : Explorer{schedule, seed, Config{}} {}
   Explorer(SeededSchedule& schedule, std::uint64_t seed, Config config);
@@ -47,10 +58,14 @@ public:
   void forget(const void* at, std::size_t size) override;
 
   void store128(void* at, std::uint64_t low, std::uint64_t high);
+  // Memory that devices read and write.
+  void dma(const void* at, std::size_t size) { dma_.push_back({at, size}); }
   // A write to a device that takes place some time later, in this thread.
   void mmio_store(std::function<void()> write);
   // After this thread's writes to devices, but not after its stores.
   std::uint64_t mmio_load(const std::function<std::uint64_t()>& read);
+  // What hardware does in this thread, as an endpoint that is called by its driver.
+  void as_device(const std::function<void()>& access);
   // All of this thread's stores and writes to devices take place now.
   void settle();
 
@@ -74,14 +89,19 @@ private:
   void leave(Processor& processor, StoreBuffer::Serial serial);
   void leave_with_all_before(Processor& processor, StoreBuffer::Serial serial);
   void push(const StoreBuffer::Entry& entry, std::memory_order order);
-  template <class Access>
-  void as_device(Processor& processor, const Access& access);
+  bool is_dma(const void* at) const;
+  void catch_up(Processor& processor, const void* at, std::size_t size);
 
   SeededSchedule& schedule_;
   const Config config_;
   Random random_;
   History history_;
   std::map<ActorId, std::unique_ptr<Processor>> processors_;
+  struct Range {
+    const void* at;
+    std::size_t size;
+  };
+  std::vector<Range> dma_;
 };
 
 } // namespace sluice::hosted

@@ -30,6 +30,17 @@ auto mmio_load(Read read) {
   return read();
 }
 
+// What hardware does in the thread of software that calls it, as an endpoint without a thread of its own.
+template <class Access>
+void device_access(Access access) {
+#if defined(SLUICE_EXPLORE)
+  if (auto* explorer = Explorer::current()) {
+    return explorer->as_device(access);
+  }
+#endif
+  access();
+}
+
 // Memory is freed: its next owner is not to see stores of the last one.
 inline void forget_stores([[maybe_unused]] const void* at, [[maybe_unused]] std::size_t size) {
 #if defined(SLUICE_EXPLORE)

@@ -29,7 +29,8 @@ Port::Port(const PortConfig& config)
   if (config.store_buffers) {
 #if defined(SLUICE_EXPLORE)
     if (seeded_ != nullptr) {
-      explored_.reset(new Explored{Explorer{*seeded_, ~config.seeded->seed}});
+      explored_.reset(new Explored{Explorer{*seeded_, ~config.seeded->seed, config.explorer}});
+      explored_->explorer.dma(*arena.at(arena.bus_base(), 0), arena.size());
       return;
     }
 #endif

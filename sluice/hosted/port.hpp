@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sluice/hosted/arena.hpp>
+#include <sluice/hosted/explorer.hpp>
 #include <sluice/hosted/irq.hpp>
 #include <sluice/hosted/log.hpp>
 #include <sluice/hosted/memory.hpp>
@@ -14,14 +15,13 @@
 
 namespace sluice::hosted {
 
-class Explorer;
-
 struct PortConfig {
   ArenaConfig arena{};
   platform::MemoryFacts facts{};
   platform::IrqLine irq_lines{64};
   std::optional<SeededSchedule::Config> seeded{}; // absent: free threads
   bool store_buffers{false};                      // of an explorer; only where they are seeded and in the explore build
+  ExplorerConfig explorer{};
 };
 
 // A whole platform in a process.

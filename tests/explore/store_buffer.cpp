@@ -98,7 +98,10 @@ struct Doorbell : ExploreTest {
   Word data{0};
   Word rung{0};
 
-  void before() override { name(&data, "data"); }
+  void before() override {
+    name(&data, "data");
+    dma(&data, sizeof data);
+  }
   void thread(unsigned i) override {
     if (i == 0) {
       data.store(1, Order::relaxed);
@@ -136,6 +139,66 @@ TEST(DeviceExplore, AReadOfARegisterFollowsTheWritesButNotTheStores) {
   const auto read_back = explore<Doorbell<true, true>>(long_enough);
   EXPECT_FALSE(read_back.failed()) << read_back.report;
   EXPECT_TRUE((explore<Doorbell<false, true>>(soon).failed()));
+}
+
+// Hardware that was put together in the thread that uses it later.
+struct OwnMemory : ExploreTest {
+  static constexpr unsigned threads = 1;
+  Word state{0};
+
+  void thread(unsigned) override {
+    state.store(1, Order::relaxed);
+    mmio_store([this] {
+      expect(state.load(Order::relaxed) == 1, "a device finds its own memory as it left it");
+      state.store(2, Order::relaxed);
+    });
+    expect(mmio_load([this] { return state.fetch_add(1, Order::relaxed); }) == 2, "and goes on from there");
+    expect(state.load(Order::relaxed) == 3, "and nothing older comes after");
+  }
+  void after() override { expect(state.load() == 3, "not even in the end"); }
+};
+
+TEST(DeviceExplore, ADeviceThatSharesAThreadKeepsItsOwnMemory) {
+  const auto found = explore<OwnMemory>(soon);
+  EXPECT_FALSE(found.failed()) << found.report;
+}
+
+// A driver that stores and then calls an endpoint which has no thread of its own.
+struct CalledEndpoint : ExploreTest {
+  static constexpr unsigned threads = 1;
+  Word data{0};
+
+  void before() override { dma(&data, sizeof data); }
+  void thread(unsigned) override {
+    data.store(1, Order::relaxed);
+    device_access([this] { expect(data.load(Order::relaxed) == 1, "the endpoint sees the data"); });
+  }
+};
+
+TEST(DeviceExplore, AnEndpointThatIsCalledSeesOnlyWhatHasReachedMemory) {
+  EXPECT_TRUE(explore<CalledEndpoint>(soon).failed());
+}
+
+// The object is gone before the store to it leaves; what lies there afterwards is somebody else's.
+struct ShortLife : ExploreTest {
+  static constexpr unsigned threads = 1;
+  alignas(8) std::byte room[8]{};
+
+  void thread(unsigned) override {
+    auto* word = new (room) Word{0};
+    word->store(1, Order::relaxed);
+    word->~Word();
+    auto* other = new (room) std::uint64_t{7};
+    for (int i = 0; i < 20; ++i) {
+      relax();
+    }
+    expect(*other == 7, "the next owner's memory is its own");
+  }
+};
+
+TEST(StoreBufferExplore, NoStoreOutlivesItsObject) {
+  const auto found = explore<ShortLife>(soon);
+  EXPECT_FALSE(found.failed()) << found.report;
 }
 
 struct TwoRegisters : ExploreTest {

@@ -29,7 +29,7 @@ bool all_are(const platform::DmaBlock& block, std::uint8_t value) {
 
 TEST(Arena, ABlockIsNaturallyAlignedOnBothSides) {
   Arena arena{small()};
-  for (const std::size_t size : {64, 100, 4096, 5000, 65536, 262144}) {
+  for (const std::size_t size : {64U, 100U, 4096U, 5000U, 65536U, 262144U}) {
     const auto block = *arena.alloc(size, 64);
     const auto whole = std::bit_ceil(size);
     EXPECT_EQ(block.bus % whole, 0U) << size;
