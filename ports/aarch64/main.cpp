@@ -15,8 +15,9 @@ namespace {
 }
 
 void print_features(const driver::Capabilities& c) {
-  print_line("SMMUv3.", std::uint64_t{arch::minor_version(c.id)}, " IDR0 ", c.id.idr0.w[0], " IDR1 ", c.id.idr1.w[0],
-             " IDR3 ", c.id.idr3.w[0], " IDR5 ", c.id.idr5.w[0]);
+  const char minor[] = {static_cast<char>('0' + arch::minor_version(c.id)), '\0'};
+  print_line("SMMUv3.", minor, " IDR0 ", c.id.idr0.w[0], " IDR1 ", c.id.idr1.w[0], " IDR3 ", c.id.idr3.w[0], " IDR5 ",
+             c.id.idr5.w[0]);
   constexpr std::pair<bool driver::Capabilities::*, const char*> flags[] = {
       {&driver::Capabilities::stage1, "stage 1"},
       {&driver::Capabilities::stage2, "stage 2"},

@@ -28,6 +28,8 @@ public:
   void write32(std::uint64_t at, std::uint32_t value) { write('l', at, value); }
   void write64(std::uint64_t at, std::uint64_t value) { write('q', at, value); }
 
+  // For each answer from now on. Before others call.
+  void set_limit(int limit_ms) { limit_ms_ = limit_ms; }
   // Empty while all is well.
   std::string failure() const;
   // How many lines were asked and answered.

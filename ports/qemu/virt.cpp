@@ -65,9 +65,10 @@ void Virt::launch(const VirtOptions& options) {
                              ". Install the Debian package qemu-system-arm, or name a binary in QEMU_SYSTEM_AARCH64"};
   }
   theirs.reset(); // so that QEMU's end is seen as the end of the stream
-  bus_.emplace(std::move(ours), options.limit_ms);
+  bus_.emplace(std::move(ours), options.start_limit_ms);
   // QEMU answers once the whole machine stands.
   bus_->read32(map::smmu);
+  bus_->set_limit(options.limit_ms);
   if (const auto why = failure(); !why.empty()) {
     throw hosted::SetupError{"QEMU started but does not answer: " + why};
   }

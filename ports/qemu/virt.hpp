@@ -28,7 +28,8 @@ enum Spi : std::uint32_t { event_queue = 74, pri_queue = 75, command_sync = 76, 
 struct VirtOptions {
   std::string binary{};             // empty: $QEMU_SYSTEM_AARCH64, or else qemu-system-aarch64 of the PATH
   std::size_t ram_size{256U << 20}; // address space; only touched pages take memory
-  int limit_ms{10'000};             // for each answer of QEMU
+  int start_limit_ms{60'000};       // until the machine stands; its libraries may have to come from a slow disk
+  int limit_ms{10'000};             // for each answer after that
 };
 
 // A stock QEMU with machine `virt`, its SMMUv3, an `edu` device, and a parked processor. Its RAM is memory that we
