@@ -105,18 +105,18 @@ struct Cd : base::Words<Cd, 8> {
   static constexpr base::Field<Cd, 492, 490> PIIP14{};
   static constexpr base::Field<Cd, 495, 493> PIIP15{};
 
-  static constexpr auto fields = std::tuple{T0SZ,   TG0,    IR0,    OR0,   SH0,    EPD0,   ENDI,   T1SZ,
-                                            TG1,    IR1,    OR1,    SH1,   EPD1,   V,      IPS,    AFFD,
-                                            WXN,    UWXN,   TBI0,   TBI1,  PAN,    AA64,   HD,     HA,
-                                            S,      R,      A,      ASET,  ASID,   NSCFG0, HAD0,   E0PD0,
-                                            HAFT,   TTB0,   PnCH,   EPAN,  HWU059, HWU060, HWU061, HWU062,
-                                            NSCFG1, HAD1,   E0PD1,  AIE,   TTB1,   DS,     PIE,    HWU159,
-                                            HWU160, HWU161, HWU162, MAIR0, MAIR1,  AMAIR0, AMAIR1, IMPDEF_351_320,
-                                            PARTID, PMG,    PIIU0,  PIIU1, PIIU2,  PIIU3,  PIIU4,  PIIU5,
-                                            PIIU6,  PIIU7,  PIIU8,  PIIU9, PIIU10, PIIU11, PIIU12, PIIU13,
-                                            PIIU14, PIIU15, PIIP0,  PIIP1, PIIP2,  PIIP3,  PIIP4,  PIIP5,
-                                            PIIP6,  PIIP7,  PIIP8,  PIIP9, PIIP10, PIIP11, PIIP12, PIIP13,
-                                            PIIP14, PIIP15};
+  static constexpr base::FieldList fields{T0SZ,   TG0,    IR0,    OR0,   SH0,    EPD0,   ENDI,   T1SZ,
+                                          TG1,    IR1,    OR1,    SH1,   EPD1,   V,      IPS,    AFFD,
+                                          WXN,    UWXN,   TBI0,   TBI1,  PAN,    AA64,   HD,     HA,
+                                          S,      R,      A,      ASET,  ASID,   NSCFG0, HAD0,   E0PD0,
+                                          HAFT,   TTB0,   PnCH,   EPAN,  HWU059, HWU060, HWU061, HWU062,
+                                          NSCFG1, HAD1,   E0PD1,  AIE,   TTB1,   DS,     PIE,    HWU159,
+                                          HWU160, HWU161, HWU162, MAIR0, MAIR1,  AMAIR0, AMAIR1, IMPDEF_351_320,
+                                          PARTID, PMG,    PIIU0,  PIIU1, PIIU2,  PIIU3,  PIIU4,  PIIU5,
+                                          PIIU6,  PIIU7,  PIIU8,  PIIU9, PIIU10, PIIU11, PIIU12, PIIU13,
+                                          PIIU14, PIIU15, PIIP0,  PIIP1, PIIP2,  PIIP3,  PIIP4,  PIIP5,
+                                          PIIP6,  PIIP7,  PIIP8,  PIIP9, PIIP10, PIIP11, PIIP12, PIIP13,
+                                          PIIP14, PIIP15};
 };
 static_assert(base::well_formed<Cd>());
 static_assert(sizeof(Cd) == 64);

@@ -10,41 +10,41 @@ namespace sluice::arch {
 
 // The fields of a command of one opcode.
 template <Opcode>
-inline constexpr auto command_layout = std::tuple{};
+inline constexpr auto command_layout = base::FieldList{};
 
 namespace detail {
 using C = Command;
-inline constexpr auto bare = std::tuple{C::Opcode};
-inline constexpr auto by_vmid = std::tuple{C::Opcode, C::VMID};
-inline constexpr auto by_asid = std::tuple{C::Opcode, C::ASID};
-inline constexpr auto by_vmid_asid = std::tuple{C::Opcode, C::VMID, C::ASID};
-inline constexpr auto by_stream = std::tuple{C::Opcode, C::SSec, C::StreamID};
-inline constexpr auto range = std::tuple{C::NUM, C::SCALE, C::Leaf, C::TTL128, C::TTL, C::TG};
-inline constexpr auto by_va = std::tuple_cat(range, std::tuple{C::Address});
-inline constexpr auto by_ipa = std::tuple_cat(range, std::tuple{C::IPA});
+inline constexpr auto bare = base::FieldList{C::Opcode};
+inline constexpr auto by_vmid = base::FieldList{C::Opcode, C::VMID};
+inline constexpr auto by_asid = base::FieldList{C::Opcode, C::ASID};
+inline constexpr auto by_vmid_asid = base::FieldList{C::Opcode, C::VMID, C::ASID};
+inline constexpr auto by_stream = base::FieldList{C::Opcode, C::SSec, C::StreamID};
+inline constexpr auto range = base::FieldList{C::NUM, C::SCALE, C::Leaf, C::TTL128, C::TTL, C::TG};
+inline constexpr auto by_va = range + base::FieldList{C::Address};
+inline constexpr auto by_ipa = range + base::FieldList{C::IPA};
 } // namespace detail
 
 template <>
 inline constexpr auto command_layout<Opcode::CMD_PREFETCH_CONFIG> = // 4.2.1
-    std::tuple_cat(detail::by_stream, std::tuple{Command::SSV, Command::SubstreamID});
+    detail::by_stream + base::FieldList{Command::SSV, Command::SubstreamID};
 template <>
 inline constexpr auto command_layout<Opcode::CMD_PREFETCH_ADDR> = // 4.2.2
-    std::tuple_cat(detail::by_stream, std::tuple{Command::SSV, Command::SubstreamID, Command::PrefetchSize,
-                                                 Command::Stride, Command::NS, Command::Address});
+    detail::by_stream + base::FieldList{Command::SSV,    Command::SubstreamID, Command::PrefetchSize,
+                                        Command::Stride, Command::NS,          Command::Address};
 template <>
 inline constexpr auto command_layout<Opcode::CMD_CFGI_STE> = // 4.3.1
-    std::tuple_cat(detail::by_stream, std::tuple{Command::Leaf});
+    detail::by_stream + base::FieldList{Command::Leaf};
 template <>
 inline constexpr auto command_layout<Opcode::CMD_CFGI_STE_RANGE> = // 4.3.2
-    std::tuple_cat(detail::by_stream, std::tuple{Command::Range});
+    detail::by_stream + base::FieldList{Command::Range};
 template <>
 inline constexpr auto command_layout<Opcode::CMD_CFGI_CD> = // 4.3.4
-    std::tuple_cat(detail::by_stream, std::tuple{Command::SubstreamID, Command::Leaf});
+    detail::by_stream + base::FieldList{Command::SubstreamID, Command::Leaf};
 template <>
 inline constexpr auto command_layout<Opcode::CMD_CFGI_CD_ALL> = detail::by_stream; // 4.3.5
 template <>
 inline constexpr auto command_layout<Opcode::CMD_CFGI_VMS_PIDM> = // 4.3.6
-    std::tuple{Command::Opcode, Command::SSec, Command::VMID};
+    base::FieldList{Command::Opcode, Command::SSec, Command::VMID};
 
 // 4.4
 template <>
@@ -52,25 +52,25 @@ inline constexpr auto command_layout<Opcode::CMD_TLBI_NH_ALL> = detail::by_vmid;
 template <>
 inline constexpr auto command_layout<Opcode::CMD_TLBI_NH_ASID> = detail::by_vmid_asid;
 template <>
-inline constexpr auto command_layout<Opcode::CMD_TLBI_NH_VA> = std::tuple_cat(detail::by_vmid_asid, detail::by_va);
+inline constexpr auto command_layout<Opcode::CMD_TLBI_NH_VA> = detail::by_vmid_asid + detail::by_va;
 template <>
-inline constexpr auto command_layout<Opcode::CMD_TLBI_NH_VAA> = std::tuple_cat(detail::by_vmid, detail::by_va);
+inline constexpr auto command_layout<Opcode::CMD_TLBI_NH_VAA> = detail::by_vmid + detail::by_va;
 template <>
 inline constexpr auto command_layout<Opcode::CMD_TLBI_EL3_ALL> = detail::bare;
 template <>
-inline constexpr auto command_layout<Opcode::CMD_TLBI_EL3_VA> = std::tuple_cat(detail::bare, detail::by_va);
+inline constexpr auto command_layout<Opcode::CMD_TLBI_EL3_VA> = detail::bare + detail::by_va;
 template <>
 inline constexpr auto command_layout<Opcode::CMD_TLBI_EL2_ALL> = detail::bare;
 template <>
 inline constexpr auto command_layout<Opcode::CMD_TLBI_EL2_ASID> = detail::by_asid;
 template <>
-inline constexpr auto command_layout<Opcode::CMD_TLBI_EL2_VA> = std::tuple_cat(detail::by_asid, detail::by_va);
+inline constexpr auto command_layout<Opcode::CMD_TLBI_EL2_VA> = detail::by_asid + detail::by_va;
 template <>
-inline constexpr auto command_layout<Opcode::CMD_TLBI_EL2_VAA> = std::tuple_cat(detail::bare, detail::by_va);
+inline constexpr auto command_layout<Opcode::CMD_TLBI_EL2_VAA> = detail::bare + detail::by_va;
 template <>
 inline constexpr auto command_layout<Opcode::CMD_TLBI_S12_VMALL> = detail::by_vmid;
 template <>
-inline constexpr auto command_layout<Opcode::CMD_TLBI_S2_IPA> = std::tuple_cat(detail::by_vmid, detail::by_ipa);
+inline constexpr auto command_layout<Opcode::CMD_TLBI_S2_IPA> = detail::by_vmid + detail::by_ipa;
 template <>
 inline constexpr auto command_layout<Opcode::CMD_TLBI_NSNH_ALL> = detail::bare;
 template <>
@@ -78,40 +78,40 @@ inline constexpr auto command_layout<Opcode::CMD_TLBI_S_EL2_ALL> = detail::bare;
 template <>
 inline constexpr auto command_layout<Opcode::CMD_TLBI_S_EL2_ASID> = detail::by_asid;
 template <>
-inline constexpr auto command_layout<Opcode::CMD_TLBI_S_EL2_VA> = std::tuple_cat(detail::by_asid, detail::by_va);
+inline constexpr auto command_layout<Opcode::CMD_TLBI_S_EL2_VA> = detail::by_asid + detail::by_va;
 template <>
-inline constexpr auto command_layout<Opcode::CMD_TLBI_S_EL2_VAA> = std::tuple_cat(detail::bare, detail::by_va);
+inline constexpr auto command_layout<Opcode::CMD_TLBI_S_EL2_VAA> = detail::bare + detail::by_va;
 template <>
 inline constexpr auto command_layout<Opcode::CMD_TLBI_S_S12_VMALL> = detail::by_vmid;
 template <>
-inline constexpr auto command_layout<Opcode::CMD_TLBI_S_S2_IPA> = std::tuple_cat(detail::by_vmid, detail::by_ipa,
-                                                                                 std::tuple{Command::S2_IPA_NS});
+inline constexpr auto command_layout<Opcode::CMD_TLBI_S_S2_IPA> =
+    detail::by_vmid + detail::by_ipa + base::FieldList{Command::S2_IPA_NS};
 template <>
 inline constexpr auto command_layout<Opcode::CMD_TLBI_SNH_ALL> = detail::bare;
 
 template <>
 inline constexpr auto command_layout<Opcode::CMD_ATC_INV> = // 4.5.1
-    std::tuple{Command::Opcode,   Command::Global, Command::SSV,    Command::SubstreamID,
-               Command::StreamID, Command::Size,   Command::Address};
+    base::FieldList{Command::Opcode,   Command::Global, Command::SSV,    Command::SubstreamID,
+                    Command::StreamID, Command::Size,   Command::Address};
 template <>
 inline constexpr auto command_layout<Opcode::CMD_PRI_RESP> = // 4.5.2
-    std::tuple{Command::Opcode,   Command::SSV,      Command::SubstreamID,
-               Command::StreamID, Command::PRGIndex, Command::Resp};
+    base::FieldList{Command::Opcode,   Command::SSV,      Command::SubstreamID,
+                    Command::StreamID, Command::PRGIndex, Command::Resp};
 template <>
 inline constexpr auto command_layout<Opcode::CMD_RESUME> = // 4.7.1
-    std::tuple_cat(detail::by_stream, std::tuple{Command::Ac, Command::Ab, Command::STAG});
+    detail::by_stream + base::FieldList{Command::Ac, Command::Ab, Command::STAG};
 template <>
 inline constexpr auto command_layout<Opcode::CMD_STALL_TERM> = detail::by_stream; // 4.7.2
 template <>
 inline constexpr auto command_layout<Opcode::CMD_SYNC> = // 4.7.3
-    std::tuple{Command::Opcode,  Command::CS,         Command::MSH,   Command::MSIAttr,
-               Command::MSIData, Command::MSIAddress, Command::MSI_NS};
+    base::FieldList{Command::Opcode,  Command::CS,         Command::MSH,   Command::MSIAttr,
+                    Command::MSIData, Command::MSIAddress, Command::MSI_NS};
 
 // 4.6. Where SIZE and Leaf of CMD_DPTI_PA lie is not known to this table.
 template <>
 inline constexpr auto command_layout<Opcode::CMD_DPTI_ALL> = detail::bare;
 template <>
-inline constexpr auto command_layout<Opcode::CMD_DPTI_PA> = std::tuple_cat(detail::bare, std::tuple{Command::IPA});
+inline constexpr auto command_layout<Opcode::CMD_DPTI_PA> = detail::bare + base::FieldList{Command::IPA};
 
 struct CommandForm {
   Opcode opcode;
@@ -124,12 +124,14 @@ namespace detail {
 template <Opcode Op>
 constexpr CommandForm command_form(Feature needs, bool by_range = false) {
   CommandForm form{Op, needs, by_range, {}};
-  std::apply([&](auto... f) { ((form.defined[f.word] |= f.mask), ...); }, command_layout<Op>);
+  for (const base::FieldBits& field : command_layout<Op>.bits) {
+    form.defined[field.word()] |= field.mask();
+  }
   return form;
 }
 } // namespace detail
 
-inline constexpr auto command_forms = std::array{
+inline constexpr std::array command_forms{
     detail::command_form<Opcode::CMD_PREFETCH_CONFIG>(Feature::always),
     detail::command_form<Opcode::CMD_PREFETCH_ADDR>(Feature::always),
     detail::command_form<Opcode::CMD_CFGI_STE>(Feature::always),

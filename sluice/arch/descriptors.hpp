@@ -54,7 +54,7 @@ struct S1Table : base::Words<S1Table, 1> {
   static constexpr base::Field<S1Table, 62, 61> APTable{};
   static constexpr base::Field<S1Table, 63> NSTable{};
 
-  static constexpr auto fields = std::tuple{Valid, Type, AF, NLTA, Protected, PXNTable, UXNTable, APTable, NSTable};
+  static constexpr base::FieldList fields{Valid, Type, AF, NLTA, Protected, PXNTable, UXNTable, APTable, NSTable};
 };
 
 struct S1Leaf : base::Words<S1Leaf, 1> {
@@ -78,8 +78,8 @@ struct S1Leaf : base::Words<S1Leaf, 1> {
   static constexpr base::Field<S1Leaf, 16> nT{}; // of a block, BBML 1 and 2
   static constexpr base::Field<S1Leaf, 59> AttrIndx3{};
 
-  static constexpr auto fields =
-      std::tuple{Valid, Type, AttrIndx, NS, AP, SH, AF, nG, OA, GP, DBM, Contiguous, PXN, UXN, SW, PBHA};
+  static constexpr base::FieldList fields{Valid, Type, AttrIndx, NS,         AP,  SH,  AF, nG,
+                                          OA,    GP,   DBM,      Contiguous, PXN, UXN, SW, PBHA};
 };
 
 struct S2Table : base::Words<S2Table, 1> {
@@ -88,7 +88,7 @@ struct S2Table : base::Words<S2Table, 1> {
   static constexpr base::Field<S2Table, 10> AF{}; // HTTU 0b11
   static constexpr base::Address<S2Table, 47, 12> NLTA{};
 
-  static constexpr auto fields = std::tuple{Valid, Type, AF, NLTA};
+  static constexpr base::FieldList fields{Valid, Type, AF, NLTA};
 };
 
 struct S2Leaf : base::Words<S2Leaf, 1> {
@@ -109,7 +109,7 @@ struct S2Leaf : base::Words<S2Leaf, 1> {
   static constexpr base::Field<S2Leaf, 16> nT{};
   static constexpr base::Field<S2Leaf, 54> XN1{}; // XN without IDR3.XNX
 
-  static constexpr auto fields = std::tuple{Valid, Type, MemAttr, S2AP, SH, AF, OA, DBM, Contiguous, XN, SW, PBHA};
+  static constexpr base::FieldList fields{Valid, Type, MemAttr, S2AP, SH, AF, OA, DBM, Contiguous, XN, SW, PBHA};
 };
 
 static_assert(base::well_formed<S1Table>() && base::well_formed<S1Leaf>());

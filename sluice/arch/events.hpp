@@ -9,19 +9,19 @@ namespace sluice::arch {
 
 // The fields of a record of one type, in the order of their bits.
 template <EventType>
-inline constexpr auto event_layout = std::tuple{};
+inline constexpr auto event_layout = base::FieldList{};
 
 namespace detail {
-inline constexpr auto substream = std::tuple{Event::Type, Event::SSV, Event::SubstreamID, Event::StreamID};
-inline constexpr auto fetch = std::tuple_cat(substream, std::tuple{Event::Reason, Event::GPCF, Event::FetchAddr});
+inline constexpr auto substream = base::FieldList{Event::Type, Event::SSV, Event::SubstreamID, Event::StreamID};
+inline constexpr auto fetch = substream + base::FieldList{Event::Reason, Event::GPCF, Event::FetchAddr};
 inline constexpr auto translation =
-    std::tuple_cat(substream, std::tuple{Event::STAG, Event::Stall, Event::PnU, Event::InD, Event::RnW, Event::NSIPA,
-                                         Event::S2, Event::CLASS, Event::IMPDEF, Event::InputAddr, Event::IPA});
+    substream + base::FieldList{Event::STAG, Event::Stall, Event::PnU,    Event::InD,       Event::RnW, Event::NSIPA,
+                                Event::S2,   Event::CLASS, Event::IMPDEF, Event::InputAddr, Event::IPA};
 } // namespace detail
 
 template <>
 inline constexpr auto event_layout<EventType::F_UUT> = // 7.3.2
-    std::tuple_cat(detail::substream, std::tuple{Event::Reason, Event::PnU, Event::InD, Event::RnW, Event::InputAddr});
+    detail::substream + base::FieldList{Event::Reason, Event::PnU, Event::InD, Event::RnW, Event::InputAddr};
 template <>
 inline constexpr auto event_layout<EventType::C_BAD_STREAMID> = detail::substream; // 7.3.3
 template <>
@@ -30,25 +30,24 @@ template <>
 inline constexpr auto event_layout<EventType::C_BAD_STE> = detail::substream; // 7.3.5
 template <>
 inline constexpr auto event_layout<EventType::F_BAD_ATS_TREQ> = // 7.3.6
-    std::tuple_cat(detail::substream,
-                   std::tuple{Event::Span, Event::P, Event::X, Event::W, Event::R, Event::InputPage});
+    detail::substream + base::FieldList{Event::Span, Event::P, Event::X, Event::W, Event::R, Event::InputPage};
 template <>
-inline constexpr auto event_layout<EventType::F_STREAM_DISABLED> = std::tuple{Event::Type, Event::StreamID}; // 7.3.7
+inline constexpr auto event_layout<EventType::F_STREAM_DISABLED> =
+    base::FieldList{Event::Type, Event::StreamID}; // 7.3.7
 template <>
 inline constexpr auto event_layout<EventType::F_TRANSL_FORBIDDEN> = // 7.3.8
-    std::tuple{Event::Type, Event::StreamID, Event::RnW, Event::InputAddr};
+    base::FieldList{Event::Type, Event::StreamID, Event::RnW, Event::InputAddr};
 template <>
 inline constexpr auto event_layout<EventType::C_BAD_SUBSTREAMID> = // 7.3.9, without SSV
-    std::tuple{Event::Type, Event::SubstreamID, Event::StreamID};
+    base::FieldList{Event::Type, Event::SubstreamID, Event::StreamID};
 template <>
 inline constexpr auto event_layout<EventType::F_CD_FETCH> = detail::fetch; // 7.3.10
 template <>
 inline constexpr auto event_layout<EventType::C_BAD_CD> = detail::substream; // 7.3.11
 template <>
 inline constexpr auto event_layout<EventType::F_WALK_EABT> = // 7.3.12
-    std::tuple_cat(detail::substream,
-                   std::tuple{Event::Reason, Event::GPCF, Event::PnU, Event::InD, Event::RnW, Event::NSIPA, Event::S2,
-                              Event::CLASS, Event::InputAddr, Event::FetchAddr});
+    detail::substream + base::FieldList{Event::Reason, Event::GPCF, Event::PnU,   Event::InD,       Event::RnW,
+                                        Event::NSIPA,  Event::S2,   Event::CLASS, Event::InputAddr, Event::FetchAddr};
 template <>
 inline constexpr auto event_layout<EventType::F_TRANSLATION> = detail::translation; // 7.3.13
 template <>
@@ -57,20 +56,20 @@ template <>
 inline constexpr auto event_layout<EventType::F_ACCESS> = detail::translation; // 7.3.15
 template <>
 inline constexpr auto event_layout<EventType::F_PERMISSION> = // 7.3.16
-    std::tuple_cat(detail::substream,
-                   std::tuple{Event::STAG, Event::Stall, Event::PnU, Event::InD, Event::RnW, Event::NSIPA, Event::S2,
-                              Event::CLASS, Event::TTRnW, Event::IMPDEF, Event::InputAddr, Event::IPA});
+    detail::substream + base::FieldList{Event::STAG,  Event::Stall,  Event::PnU,       Event::InD,
+                                        Event::RnW,   Event::NSIPA,  Event::S2,        Event::CLASS,
+                                        Event::TTRnW, Event::IMPDEF, Event::InputAddr, Event::IPA};
 template <>
 inline constexpr auto event_layout<EventType::F_TLB_CONFLICT> = // 7.3.17
-    std::tuple_cat(detail::substream, std::tuple{Event::Reason32, Event::PnU, Event::InD, Event::RnW, Event::NSIPA,
-                                                 Event::S2, Event::InputAddr, Event::IPA});
+    detail::substream + base::FieldList{Event::Reason32, Event::PnU, Event::InD,       Event::RnW,
+                                        Event::NSIPA,    Event::S2,  Event::InputAddr, Event::IPA};
 template <>
 inline constexpr auto event_layout<EventType::F_CFG_CONFLICT> = // 7.3.18
-    std::tuple_cat(detail::substream, std::tuple{Event::Reason32});
+    detail::substream + base::FieldList{Event::Reason32};
 template <>
 inline constexpr auto event_layout<EventType::E_PAGE_REQUEST> = // 7.3.19
-    std::tuple_cat(detail::substream, std::tuple{Event::uX, Event::uW, Event::uR, Event::pX, Event::pW, Event::pR,
-                                                 Event::PageSpan, Event::InputPage});
+    detail::substream + base::FieldList{Event::uX, Event::uW, Event::uR,       Event::pX,
+                                        Event::pW, Event::pR, Event::PageSpan, Event::InputPage};
 template <>
 inline constexpr auto event_layout<EventType::F_VMS_FETCH> = detail::fetch; // 7.3.20
 
@@ -84,7 +83,9 @@ namespace detail {
 template <EventType T>
 constexpr EventForm event_form() {
   EventForm form{T, T >= EventType::F_TRANSLATION && T <= EventType::F_PERMISSION, {}};
-  std::apply([&](auto... f) { ((form.defined[f.word] |= f.mask), ...); }, event_layout<T>);
+  for (const base::FieldBits& field : event_layout<T>.bits) {
+    form.defined[field.word()] |= field.mask();
+  }
   return form;
 }
 template <EventType... T>

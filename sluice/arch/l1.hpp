@@ -12,7 +12,7 @@ struct L1Std : base::Words<L1Std, 1> {
   static constexpr base::Field<L1Std, 4, 0> Span{}; // 1 to 11: 2^(Span-1) STEs; all else: none
   static constexpr base::Address<L1Std, 55, 6> L2Ptr{};
 
-  static constexpr auto fields = std::tuple{Span, L2Ptr};
+  static constexpr base::FieldList fields{Span, L2Ptr};
 };
 static_assert(base::well_formed<L1Std>());
 static_assert(sizeof(L1Std) == 8);
@@ -32,7 +32,7 @@ struct L1Cd : base::Words<L1Cd, 1> {
   static constexpr base::Field<L1Cd, 0> V{};
   static constexpr base::Address<L1Cd, 55, 12> L2Ptr{};
 
-  static constexpr auto fields = std::tuple{V, L2Ptr};
+  static constexpr base::FieldList fields{V, L2Ptr};
 };
 static_assert(base::well_formed<L1Cd>());
 static_assert(sizeof(L1Cd) == 8);

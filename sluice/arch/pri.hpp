@@ -18,7 +18,7 @@ struct PriRecord : base::Words<PriRecord, 2> {
   static constexpr base::Field<PriRecord, 72, 64> PRGIndex{};
   static constexpr base::Address<PriRecord, 127, 76> PageAddr{};
 
-  static constexpr auto fields = std::tuple{StreamID, SubstreamID, Priv, X, R, W, Last, SSV, PRGIndex, PageAddr};
+  static constexpr base::FieldList fields{StreamID, SubstreamID, Priv, X, R, W, Last, SSV, PRGIndex, PageAddr};
 };
 static_assert(base::well_formed<PriRecord>());
 static_assert(sizeof(PriRecord) == 16);

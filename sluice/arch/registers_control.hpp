@@ -6,7 +6,7 @@
 // Control, status, bypass attributes, interrupts and errors.
 namespace sluice::arch {
 
-// 6.3.9 CR0, 6.3.10 CR0ACK
+// 6.3.9 CR0 and CR0ACK
 template <class Self>
 struct Cr0Fields {
   static constexpr base::Field<Self, 0> SMMUEN{};
@@ -17,7 +17,7 @@ struct Cr0Fields {
   static constexpr base::Field<Self, 8, 6> VMW{};
   static constexpr base::Field<Self, 10> DPT_WALK_EN{};
 
-  static constexpr auto fields = std::tuple{SMMUEN, PRIQEN, EVENTQEN, CMDQEN, ATSCHK, VMW, DPT_WALK_EN};
+  static constexpr base::FieldList fields{SMMUEN, PRIQEN, EVENTQEN, CMDQEN, ATSCHK, VMW, DPT_WALK_EN};
 };
 struct CR0 : Register<CR0, 0x020, 32, Access::rw>, Cr0Fields<CR0> {};
 struct CR0ACK : Register<CR0ACK, 0x024, 32, Access::ro>, Cr0Fields<CR0ACK> {};
@@ -31,7 +31,7 @@ struct CR1 : Register<CR1, 0x028, 32, Access::rw> {
   static constexpr base::Field<CR1, 9, 8, RegisterCacheability> TABLE_OC{};
   static constexpr base::Field<CR1, 11, 10, Shareability> TABLE_SH{};
 
-  static constexpr auto fields = std::tuple{QUEUE_IC, QUEUE_OC, QUEUE_SH, TABLE_IC, TABLE_OC, TABLE_SH};
+  static constexpr base::FieldList fields{QUEUE_IC, QUEUE_OC, QUEUE_SH, TABLE_IC, TABLE_OC, TABLE_SH};
 };
 
 // 6.3.12
@@ -41,21 +41,21 @@ struct CR2 : Register<CR2, 0x02c, 32, Access::rw> {
   static constexpr base::Field<CR2, 2> PTM{};
   static constexpr base::Field<CR2, 3> REC_CFG_ATS{};
 
-  static constexpr auto fields = std::tuple{E2H, RECINVSID, PTM, REC_CFG_ATS};
+  static constexpr base::FieldList fields{E2H, RECINVSID, PTM, REC_CFG_ATS};
 };
 
-// 6.3.17 Stage 2 permission indirection, with IDR3.S2PI: sixteen encodings of 4 bits.
+// Stage 2 permission indirection, with IDR3.S2PI: sixteen encodings of 4 bits.
 struct S2PII : Register<S2PII, 0x030, 64, Access::rw> {
   static constexpr base::Field<S2PII, 63, 0> PII{};
 
-  static constexpr auto fields = std::tuple{PII};
+  static constexpr base::FieldList fields{PII};
 };
 
 // 6.3.13
 struct STATUSR : Register<STATUSR, 0x040, 32, Access::ro> {
   static constexpr base::Field<STATUSR, 0> DORMANT{};
 
-  static constexpr auto fields = std::tuple{DORMANT};
+  static constexpr base::FieldList fields{DORMANT};
 };
 
 // 6.3.14
@@ -69,29 +69,29 @@ struct GBPA : Register<GBPA, 0x044, 32, Access::rw> {
   static constexpr base::Field<GBPA, 20> ABORT{};
   static constexpr base::Field<GBPA, 31> Update{};
 
-  static constexpr auto fields = std::tuple{MemAttr, MTCFG, ALLOCCFG, SHCFG, PRIVCFG, INSTCFG, ABORT, Update};
+  static constexpr base::FieldList fields{MemAttr, MTCFG, ALLOCCFG, SHCFG, PRIVCFG, INSTCFG, ABORT, Update};
 };
 
 // 6.3.15
 struct AGBPA : Register<AGBPA, 0x048, 32, Access::rw> {
   static constexpr base::Field<AGBPA, 31, 0> IMPDEF{};
 
-  static constexpr auto fields = std::tuple{IMPDEF};
+  static constexpr base::FieldList fields{IMPDEF};
 };
 
-// 6.3.16 IRQ_CTRL, 6.3.18 IRQ_CTRLACK
+// 6.3.16 IRQ_CTRL and IRQ_CTRLACK
 template <class Self>
 struct IrqCtrlFields {
   static constexpr base::Field<Self, 0> GERROR_IRQEN{};
   static constexpr base::Field<Self, 1> PRIQ_IRQEN{};
   static constexpr base::Field<Self, 2> EVENTQ_IRQEN{};
 
-  static constexpr auto fields = std::tuple{GERROR_IRQEN, PRIQ_IRQEN, EVENTQ_IRQEN};
+  static constexpr base::FieldList fields{GERROR_IRQEN, PRIQ_IRQEN, EVENTQ_IRQEN};
 };
 struct IRQ_CTRL : Register<IRQ_CTRL, 0x050, 32, Access::rw>, IrqCtrlFields<IRQ_CTRL> {};
 struct IRQ_CTRLACK : Register<IRQ_CTRLACK, 0x054, 32, Access::ro>, IrqCtrlFields<IRQ_CTRLACK> {};
 
-// 6.3.19 GERROR, 6.3.20 GERRORN: an error is active while the bits differ.
+// 6.3.19 GERROR and GERRORN: an error is active while the bits differ.
 template <class Self>
 struct GerrorFields {
   static constexpr base::Field<Self, 0> CMDQ_ERR{};
@@ -105,9 +105,9 @@ struct GerrorFields {
   static constexpr base::Field<Self, 9> CMDQP_ERR{};
   static constexpr base::Field<Self, 10> DPT_ERR{};
 
-  static constexpr auto fields =
-      std::tuple{CMDQ_ERR,         EVENTQ_ABT_ERR,     PRIQ_ABT_ERR, MSI_CMDQ_ABT_ERR, MSI_EVENTQ_ABT_ERR,
-                 MSI_PRIQ_ABT_ERR, MSI_GERROR_ABT_ERR, SFM_ERR,      CMDQP_ERR,        DPT_ERR};
+  static constexpr base::FieldList fields{CMDQ_ERR,           EVENTQ_ABT_ERR,   PRIQ_ABT_ERR,       MSI_CMDQ_ABT_ERR,
+                                          MSI_EVENTQ_ABT_ERR, MSI_PRIQ_ABT_ERR, MSI_GERROR_ABT_ERR, SFM_ERR,
+                                          CMDQP_ERR,          DPT_ERR};
 };
 struct GERROR : Register<GERROR, 0x060, 32, Access::ro>, GerrorFields<GERROR> {};
 struct GERRORN : Register<GERRORN, 0x064, 32, Access::rw>, GerrorFields<GERRORN> {};
@@ -117,20 +117,20 @@ template <class Self>
 struct IrqCfg0Fields {
   static constexpr base::Address<Self, 55, 2> ADDR{};
 
-  static constexpr auto fields = std::tuple{ADDR};
+  static constexpr base::FieldList fields{ADDR};
 };
 template <class Self>
 struct IrqCfg1Fields {
   static constexpr base::Field<Self, 31, 0> DATA{};
 
-  static constexpr auto fields = std::tuple{DATA};
+  static constexpr base::FieldList fields{DATA};
 };
 template <class Self>
 struct IrqCfg2Fields {
   static constexpr base::Field<Self, 3, 0, arch::MemAttr> MemAttr{};
   static constexpr base::Field<Self, 5, 4, Shareability> SH{};
 
-  static constexpr auto fields = std::tuple{MemAttr, SH};
+  static constexpr base::FieldList fields{MemAttr, SH};
 };
 struct GERROR_IRQ_CFG0 : Register<GERROR_IRQ_CFG0, 0x068, 64, Access::rw>, IrqCfg0Fields<GERROR_IRQ_CFG0> {};
 struct GERROR_IRQ_CFG1 : Register<GERROR_IRQ_CFG1, 0x070, 32, Access::rw>, IrqCfg1Fields<GERROR_IRQ_CFG1> {};
@@ -145,7 +145,7 @@ struct PRIQ_IRQ_CFG2 : Register<PRIQ_IRQ_CFG2, 0x0dc, 32, Access::rw> {
   static constexpr base::Field<PRIQ_IRQ_CFG2, 5, 4, Shareability> SH{};
   static constexpr base::Field<PRIQ_IRQ_CFG2, 31> LO{};
 
-  static constexpr auto fields = std::tuple{MemAttr, SH, LO};
+  static constexpr base::FieldList fields{MemAttr, SH, LO};
 };
 
 static_assert(well_formed_register<CR0>() && well_formed_register<CR0ACK>() && well_formed_register<CR1>());

@@ -55,7 +55,7 @@ struct IDR0 : Register<IDR0, 0x000, 32, Access::ro> {
   static constexpr base::Field<IDR0, 28, 27, StLevel> ST_LEVEL{};
   static constexpr base::Field<IDR0, 30> RME_IMPL{};
 
-  static constexpr auto fields = std::tuple{
+  static constexpr base::FieldList fields{
       S2P,  S1P, TTF, COHACC, BTM,  HTTU,  DORMHINT, Hyp,       ATS,         NS1ATS,     ASID16,   MSI,     SEV,
       ATOS, PRI, VMW, VMID16, CD2L, VATOS, TTENDIAN, ATSRECERR, STALL_MODEL, TERM_MODEL, ST_LEVEL, RME_IMPL};
 };
@@ -74,16 +74,15 @@ struct IDR1 : Register<IDR1, 0x004, 32, Access::ro> {
   static constexpr base::Field<IDR1, 30> TABLES_PRESET{};
   static constexpr base::Field<IDR1, 31> ECMDQ{};
 
-  static constexpr auto fields =
-      std::tuple{SIDSIZE,        SSIDSIZE, PRIQS,         EVENTQS,       CMDQS, ATTR_PERMS_OVR,
-                 ATTR_TYPES_OVR, REL,      QUEUES_PRESET, TABLES_PRESET, ECMDQ};
+  static constexpr base::FieldList fields{SIDSIZE,        SSIDSIZE, PRIQS,         EVENTQS,       CMDQS, ATTR_PERMS_OVR,
+                                          ATTR_TYPES_OVR, REL,      QUEUES_PRESET, TABLES_PRESET, ECMDQ};
 };
 
 // 6.3.3
 struct IDR2 : Register<IDR2, 0x008, 32, Access::ro> {
   static constexpr base::Field<IDR2, 9, 0> BA_VATOS{};
 
-  static constexpr auto fields = std::tuple{BA_VATOS};
+  static constexpr base::FieldList fields{BA_VATOS};
 };
 
 // 6.3.4
@@ -109,15 +108,15 @@ struct IDR3 : Register<IDR3, 0x00c, 32, Access::ro> {
   static constexpr base::Field<IDR3, 22> MTEPERM{};
   static constexpr base::Field<IDR3, 23> AIE{};
 
-  static constexpr auto fields = std::tuple{HAD,    PBHA, XNX,     PPS,  MPAM, FWB,  STT,  RIL, BBML,    E0PD,
-                                            PTWNNC, DPT,  PASIDTT, EPAN, S1PI, S2PI, S2PO, THE, MTEPERM, AIE};
+  static constexpr base::FieldList fields{HAD,    PBHA, XNX,     PPS,  MPAM, FWB,  STT,  RIL, BBML,    E0PD,
+                                          PTWNNC, DPT,  PASIDTT, EPAN, S1PI, S2PI, S2PO, THE, MTEPERM, AIE};
 };
 
 // 6.3.5
 struct IDR4 : Register<IDR4, 0x010, 32, Access::ro> {
   static constexpr base::Field<IDR4, 31, 0> IMPDEF{};
 
-  static constexpr auto fields = std::tuple{IMPDEF};
+  static constexpr base::FieldList fields{IMPDEF};
 };
 
 // 6.3.6
@@ -131,7 +130,7 @@ struct IDR5 : Register<IDR5, 0x014, 32, Access::ro> {
   static constexpr base::Field<IDR5, 11, 10, Vax> VAX{};
   static constexpr base::Field<IDR5, 31, 16> STALL_MAX{};
 
-  static constexpr auto fields = std::tuple{OAS, GRAN4K, GRAN16K, GRAN64K, DS, D128, VAX, STALL_MAX};
+  static constexpr base::FieldList fields{OAS, GRAN4K, GRAN16K, GRAN64K, DS, D128, VAX, STALL_MAX};
 };
 
 // 6.3.7
@@ -141,7 +140,7 @@ struct IIDR : Register<IIDR, 0x018, 32, Access::ro> {
   static constexpr base::Field<IIDR, 19, 16> Variant{};
   static constexpr base::Field<IIDR, 31, 20> ProductID{};
 
-  static constexpr auto fields = std::tuple{Implementer, Revision, Variant, ProductID};
+  static constexpr base::FieldList fields{Implementer, Revision, Variant, ProductID};
 };
 
 // 6.3.8
@@ -149,7 +148,7 @@ struct AIDR : Register<AIDR, 0x01c, 32, Access::ro> {
   static constexpr base::Field<AIDR, 3, 0> ArchMinorRev{};
   static constexpr base::Field<AIDR, 7, 4> ArchMajorRev{};
 
-  static constexpr auto fields = std::tuple{ArchMinorRev, ArchMajorRev};
+  static constexpr base::FieldList fields{ArchMinorRev, ArchMajorRev};
 };
 
 // 6.3.45
@@ -157,7 +156,7 @@ struct IDR6 : Register<IDR6, 0x190, 32, Access::ro> {
   static constexpr base::Field<IDR6, 19, 16> CMDQ_CONTROL_PAGE_LOG2NUMQ{};
   static constexpr base::Field<IDR6, 27, 24> CMDQ_CONTROL_PAGE_LOG2NUMP{};
 
-  static constexpr auto fields = std::tuple{CMDQ_CONTROL_PAGE_LOG2NUMQ, CMDQ_CONTROL_PAGE_LOG2NUMP};
+  static constexpr base::FieldList fields{CMDQ_CONTROL_PAGE_LOG2NUMQ, CMDQ_CONTROL_PAGE_LOG2NUMP};
 };
 
 static_assert(well_formed_register<IDR0>() && well_formed_register<IDR1>() && well_formed_register<IDR2>());

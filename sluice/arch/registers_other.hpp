@@ -21,7 +21,7 @@ template <class Self>
 struct AtosCtrlFields {
   static constexpr base::Field<Self, 0> RUN{};
 
-  static constexpr auto fields = std::tuple{RUN};
+  static constexpr base::FieldList fields{RUN};
 };
 template <class Self>
 struct AtosSidFields {
@@ -29,7 +29,7 @@ struct AtosSidFields {
   static constexpr base::Field<Self, 51, 32> SubstreamID{};
   static constexpr base::Field<Self, 52> SSID_VALID{};
 
-  static constexpr auto fields = std::tuple{StreamID, SubstreamID, SSID_VALID};
+  static constexpr base::FieldList fields{StreamID, SubstreamID, SSID_VALID};
 };
 template <class Self>
 struct AtosAddrFields {
@@ -40,7 +40,7 @@ struct AtosAddrFields {
   static constexpr base::Field<Self, 11, 10, AtosType> TYPE{};
   static constexpr base::Address<Self, 63, 12> ADDR{};
 
-  static constexpr auto fields = std::tuple{HTTUI, InD, RnW, PnU, TYPE, ADDR};
+  static constexpr base::FieldList fields{HTTUI, InD, RnW, PnU, TYPE, ADDR};
 };
 template <class Self>
 struct AtosParFields {
@@ -55,8 +55,8 @@ struct AtosParFields {
   static constexpr base::Address<Self, 55, 12> FADDR{};
   static constexpr base::Field<Self, 63, 60> IMPDEF{};
 
-  static constexpr auto fields = std::tuple{FAULT, SH, Size, ADDR, ATTR};
-  static constexpr auto fault_fields = std::tuple{FAULT, REASON, FAULTCODE, FADDR, IMPDEF};
+  static constexpr base::FieldList fields{FAULT, SH, Size, ADDR, ATTR};
+  static constexpr base::FieldList fault_fields{FAULT, REASON, FAULTCODE, FADDR, IMPDEF};
 };
 struct GATOS_CTRL : Register<GATOS_CTRL, 0x100, 32, Access::rw>, AtosCtrlFields<GATOS_CTRL> {};
 struct GATOS_SID : Register<GATOS_SID, 0x108, 64, Access::rw>, AtosSidFields<GATOS_SID> {};
@@ -73,7 +73,7 @@ struct MPAMIDR : Register<MPAMIDR, 0x130, 32, Access::ro> {
   static constexpr base::Field<MPAMIDR, 15, 0> PARTID_MAX{};
   static constexpr base::Field<MPAMIDR, 23, 16> PMG_MAX{};
 
-  static constexpr auto fields = std::tuple{PARTID_MAX, PMG_MAX};
+  static constexpr base::FieldList fields{PARTID_MAX, PMG_MAX};
 };
 // Of the SMMU's own accesses.
 struct GMPAM : Register<GMPAM, 0x138, 32, Access::rw> {
@@ -81,7 +81,7 @@ struct GMPAM : Register<GMPAM, 0x138, 32, Access::rw> {
   static constexpr base::Field<GMPAM, 23, 16> SO_PMG{};
   static constexpr base::Field<GMPAM, 31> Update{};
 
-  static constexpr auto fields = std::tuple{SO_PARTID, SO_PMG, Update};
+  static constexpr base::FieldList fields{SO_PARTID, SO_PMG, Update};
 };
 // Of transactions while SMMUEN is 0.
 struct GBPMPAM : Register<GBPMPAM, 0x13c, 32, Access::rw> {
@@ -89,24 +89,24 @@ struct GBPMPAM : Register<GBPMPAM, 0x13c, 32, Access::rw> {
   static constexpr base::Field<GBPMPAM, 23, 16> GBP_PMG{};
   static constexpr base::Field<GBPMPAM, 31> Update{};
 
-  static constexpr auto fields = std::tuple{GBP_PARTID, GBP_PMG, Update};
+  static constexpr base::FieldList fields{GBP_PARTID, GBP_PMG, Update};
 };
 
 struct VATOS_SEL : Register<VATOS_SEL, 0x180, 32, Access::rw> {
   static constexpr base::Field<VATOS_SEL, 15, 0> VMID{};
 
-  static constexpr auto fields = std::tuple{VMID};
+  static constexpr base::FieldList fields{VMID};
 };
 
 // Places only: their layouts are not in use.
 struct DPT_BASE : Register<DPT_BASE, 0x200, 64, Access::rw> {
-  static constexpr auto fields = std::tuple{};
+  static constexpr base::FieldList fields{};
 };
 struct DPT_BASE_CFG : Register<DPT_BASE_CFG, 0x208, 32, Access::rw> {
-  static constexpr auto fields = std::tuple{};
+  static constexpr base::FieldList fields{};
 };
 struct DPT_CFG_FAR : Register<DPT_CFG_FAR, 0x210, 64, Access::rw> {
-  static constexpr auto fields = std::tuple{};
+  static constexpr base::FieldList fields{};
 };
 
 // 6.3 ID_REGS: component and peripheral identification.

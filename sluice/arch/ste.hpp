@@ -143,21 +143,21 @@ struct Ste : base::Words<Ste, 8> {
   static constexpr base::Field<Ste, 507, 504> S2POI14{};
   static constexpr base::Field<Ste, 511, 508> S2POI15{};
 
-  static constexpr auto fields =
-      std::tuple{V,       Config,   S1Fmt,   S1ContextPtr, S1CDMax,        S1DSS,       S1CIR,
-                 S1COR,   S1CSH,    S2HWU59, S2HWU60,      S2HWU61,        S2HWU62,     DRE,
-                 CONT,    DCP,      PPAR,    MEV,          SW_RESERVED,    S1PIE,       S2FWB,
-                 S1MPAM,  S1STALLD, EATS,    STRW,         MemAttr,        MTCFG,       ALLOCCFG,
-                 SHCFG,   NSCFG,    PRIVCFG, INSTCFG,      IMPDEF_127_116, S2VMID,      IMPDEF_159_144,
-                 S2T0SZ,  S2SL0,    S2IR0,   S2OR0,        S2SH0,          S2TG,        S2PS,
-                 S2AA64,  S2ENDI,   S2AFFD,  S2PTW,        S2HD,           S2HA,        S2S,
-                 S2R,     S2HAFT,   S2PIE,   S2POE,        DPT_VMATCH,     S2NSW,       S2NSA,
-                 S2SL0_2, S2DS,     S2TTB,   S2SKL,        IMPDEF_271_256, PARTID,      S_S2T0SZ,
-                 S_S2SL0, S_S2TG,   MECID,   PMG,          MPAM_NS,        AssuredOnly, TL0,
-                 TL1,     VMSPtr,   S2SW,    S2SA,         S_S2SL0_2,      S_S2TTB,     S_S2SKL,
-                 S2POI0,  S2POI1,   S2POI2,  S2POI3,       S2POI4,         S2POI5,      S2POI6,
-                 S2POI7,  S2POI8,   S2POI9,  S2POI10,      S2POI11,        S2POI12,     S2POI13,
-                 S2POI14, S2POI15};
+  static constexpr base::FieldList fields{
+      V,       Config,   S1Fmt,   S1ContextPtr, S1CDMax,        S1DSS,       S1CIR,
+      S1COR,   S1CSH,    S2HWU59, S2HWU60,      S2HWU61,        S2HWU62,     DRE,
+      CONT,    DCP,      PPAR,    MEV,          SW_RESERVED,    S1PIE,       S2FWB,
+      S1MPAM,  S1STALLD, EATS,    STRW,         MemAttr,        MTCFG,       ALLOCCFG,
+      SHCFG,   NSCFG,    PRIVCFG, INSTCFG,      IMPDEF_127_116, S2VMID,      IMPDEF_159_144,
+      S2T0SZ,  S2SL0,    S2IR0,   S2OR0,        S2SH0,          S2TG,        S2PS,
+      S2AA64,  S2ENDI,   S2AFFD,  S2PTW,        S2HD,           S2HA,        S2S,
+      S2R,     S2HAFT,   S2PIE,   S2POE,        DPT_VMATCH,     S2NSW,       S2NSA,
+      S2SL0_2, S2DS,     S2TTB,   S2SKL,        IMPDEF_271_256, PARTID,      S_S2T0SZ,
+      S_S2SL0, S_S2TG,   MECID,   PMG,          MPAM_NS,        AssuredOnly, TL0,
+      TL1,     VMSPtr,   S2SW,    S2SA,         S_S2SL0_2,      S_S2TTB,     S_S2SKL,
+      S2POI0,  S2POI1,   S2POI2,  S2POI3,       S2POI4,         S2POI5,      S2POI6,
+      S2POI7,  S2POI8,   S2POI9,  S2POI10,      S2POI11,        S2POI12,     S2POI13,
+      S2POI14, S2POI15};
 };
 static_assert(base::well_formed<Ste>());
 static_assert(sizeof(Ste) == 64);

@@ -5,7 +5,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <tuple>
 #include <type_traits>
 
 // Structures of 64-bit little-endian words, described once as constexpr fields:
@@ -14,7 +13,7 @@
 //     static constexpr Field<Ste, 0> V{};                          // 5.2
 //     static constexpr Field<Ste, 3, 1, Config> Config_{};
 //     static constexpr Address<Ste, 55, 6> S1ContextPtr{};
-//     static constexpr auto fields = std::tuple{V, Config_, S1ContextPtr, ...};
+//     static constexpr base::FieldList fields{V, Config_, S1ContextPtr, ...};
 //   };
 //   static_assert(well_formed<Ste>());
 //
@@ -32,6 +31,7 @@ struct Field {
   static_assert(Lo <= Hi && Hi / 64 == Lo / 64, "a field lies in one 64-bit word");
   using Structure = S;
   using Value = T;
+  static constexpr bool is_address = false;
   static constexpr unsigned hi = Hi;
   static constexpr unsigned lo = Lo;
   static constexpr unsigned width = Hi - Lo + 1;
@@ -53,6 +53,7 @@ struct Address {
   static_assert(Lo <= Hi && Hi / 64 == Lo / 64, "a field lies in one 64-bit word");
   using Structure = S;
   using Value = std::uint64_t;
+  static constexpr bool is_address = true;
   static constexpr unsigned hi = Hi;
   static constexpr unsigned lo = Lo;
   static constexpr unsigned width = Hi - Lo + 1;
@@ -67,6 +68,37 @@ struct Address {
   }
   static constexpr std::uint64_t take(std::uint64_t w) { return w & mask; }
 };
+
+// Where a field lies, as a value.
+struct FieldBits {
+  unsigned hi{};
+  unsigned lo{};
+  bool address{};
+
+  constexpr unsigned word() const { return lo / 64; }
+  constexpr std::uint64_t mask() const { return detail::ones(hi - lo + 1) << (lo % 64); }
+  friend constexpr bool operator==(const FieldBits&, const FieldBits&) = default;
+};
+
+// The fields of a structure, in the manual's order.
+template <class... F>
+struct FieldList {
+  constexpr FieldList(F...) {}
+
+  static constexpr std::size_t size = sizeof...(F);
+  static constexpr std::array<FieldBits, size> bits{FieldBits{F::hi, F::lo, F::is_address}...};
+
+  // Calls f with all of them.
+  template <class Use>
+  static constexpr decltype(auto) apply(Use use) {
+    return use(F{}...);
+  }
+};
+
+template <class... A, class... B>
+constexpr FieldList<A..., B...> operator+(FieldList<A...>, FieldList<B...>) {
+  return {A{}..., B{}...};
+}
 
 template <class F, class S>
 concept FieldOf = std::is_same_v<typename F::Structure, S>;
@@ -101,7 +133,9 @@ struct Words {
 template <class S>
 constexpr std::array<std::uint64_t, S::word_count> defined_bits() {
   std::array<std::uint64_t, S::word_count> bits{};
-  std::apply([&](auto... f) { ((bits[f.word] |= f.mask), ...); }, S::fields);
+  for (const FieldBits& field : S::fields.bits) {
+    bits[field.word()] |= field.mask();
+  }
   return bits;
 }
 
@@ -132,15 +166,13 @@ template <class S>
 constexpr bool well_formed() {
   static_assert(sizeof(S) == S::byte_size);
   std::array<std::uint64_t, S::word_count> seen{};
-  bool good = true;
-  std::apply(
-      [&](auto... f) {
-        ((good = good && f.word < S::word_count && (seen[f.word < S::word_count ? f.word : 0] & f.mask) == 0,
-          seen[f.word < S::word_count ? f.word : 0] |= f.mask),
-         ...);
-      },
-      S::fields);
-  return good;
+  for (const FieldBits& field : S::fields.bits) {
+    if (field.word() >= S::word_count || (seen[field.word()] & field.mask()) != 0) {
+      return false;
+    }
+    seen[field.word()] |= field.mask();
+  }
+  return true;
 }
 
 } // namespace sluice::base

@@ -11,8 +11,8 @@ bool reserved_bits_set(const Cd& cd) {
   if (!base::reserved_zero(cd)) {
     return true;
   }
-  return std::apply([&](auto... f) { return ((static_cast<std::uint64_t>(cd.get(f)) != 0) || ...); },
-                    std::tuple{Cd::NSCFG0, Cd::NSCFG1, Cd::HAFT, Cd::PnCH, Cd::AIE, Cd::DS, Cd::PIE});
+  return base::FieldList{Cd::NSCFG0, Cd::NSCFG1, Cd::HAFT, Cd::PnCH, Cd::AIE, Cd::DS, Cd::PIE}.apply(
+      [&](auto... f) { return ((static_cast<std::uint64_t>(cd.get(f)) != 0) || ...); });
 }
 
 struct Half {

@@ -13,12 +13,12 @@ bool reserved_bits_set(const Ste& ste) {
   if (!base::reserved_zero(ste)) {
     return true;
   }
-  return std::apply([&](auto... f) { return ((static_cast<std::uint64_t>(ste.get(f)) != 0) || ...); },
-                    std::tuple{Ste::S1PIE,      Ste::S1MPAM,   Ste::S2HAFT,      Ste::S2PIE,     Ste::S2POE,
-                               Ste::DPT_VMATCH, Ste::S2NSW,    Ste::S2NSA,       Ste::S2DS,      Ste::S2SL0_2,
-                               Ste::S2SKL,      Ste::S_S2T0SZ, Ste::S_S2SL0,     Ste::S_S2TG,    Ste::MECID,
-                               Ste::MPAM_NS,    Ste::VMSPtr,   Ste::AssuredOnly, Ste::TL0,       Ste::TL1,
-                               Ste::S2SW,       Ste::S2SA,     Ste::S_S2TTB,     Ste::S_S2SL0_2, Ste::S_S2SKL});
+  return base::FieldList{Ste::S1PIE,      Ste::S1MPAM,   Ste::S2HAFT,      Ste::S2PIE,     Ste::S2POE,
+                         Ste::DPT_VMATCH, Ste::S2NSW,    Ste::S2NSA,       Ste::S2DS,      Ste::S2SL0_2,
+                         Ste::S2SKL,      Ste::S_S2T0SZ, Ste::S_S2SL0,     Ste::S_S2TG,    Ste::MECID,
+                         Ste::MPAM_NS,    Ste::VMSPtr,   Ste::AssuredOnly, Ste::TL0,       Ste::TL1,
+                         Ste::S2SW,       Ste::S2SA,     Ste::S_S2TTB,     Ste::S_S2SL0_2, Ste::S_S2SKL}
+      .apply([&](auto... f) { return ((static_cast<std::uint64_t>(ste.get(f)) != 0) || ...); });
 }
 
 // 5.2.2 condition 4

@@ -9,7 +9,6 @@
 
 #include <gtest/gtest.h>
 
-#include <tuple>
 
 namespace sluice::arch {
 

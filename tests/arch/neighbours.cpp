@@ -1,5 +1,9 @@
 #include "layouts.hpp"
 
+#include <algorithm>
+#include <span>
+#include <vector>
+
 namespace sluice::arch {
 namespace {
 
@@ -19,44 +23,69 @@ std::uint64_t bits_of(unsigned hi, unsigned lo) {
   return bits;
 }
 
+// One field's set and get on words, so that the expectations are compiled once.
+struct Probe {
+  base::FieldBits bits;
+  void (*set)(std::uint64_t* words, bool ones);
+  std::uint64_t (*get)(const std::uint64_t* words);
+};
+
 template <class F>
-void expect_no_bleed(F field) {
+constexpr Probe probe(F) {
   using S = typename F::Structure;
-  const auto all = F::take(~std::uint64_t{0});
-  const std::uint64_t own = bits_of(field.hi, field.lo);
+  return {{F::hi, F::lo, F::is_address},
+          [](std::uint64_t* words, bool ones) {
+            S s{};
+            std::copy_n(words, S::word_count, s.w.begin());
+            s.set(F{}, F::take(ones ? ~std::uint64_t{0} : 0));
+            std::copy_n(s.w.begin(), S::word_count, words);
+          },
+          [](const std::uint64_t* words) {
+            S s{};
+            std::copy_n(words, S::word_count, s.w.begin());
+            return F::put(s.get(F{}));
+          }};
+}
 
-  S s{};
-  s.set(field, all);
-  auto expected = filled<S::word_count>(0);
-  expected[field.word] = own;
-  EXPECT_EQ(s.w, expected) << "ones at bits " << field.hi << ":" << field.lo;
-  EXPECT_EQ(s.get(field), all);
+template <class Layout>
+std::vector<Probe> probes() {
+  return Layout::fields().apply([](auto... field) { return std::vector<Probe>{probe(field)...}; });
+}
 
-  s.w = filled<S::word_count>(~std::uint64_t{0});
-  s.set(field, typename F::Value{});
-  expected = filled<S::word_count>(~std::uint64_t{0});
-  expected[field.word] = ~own;
-  EXPECT_EQ(s.w, expected) << "zeros at bits " << field.hi << ":" << field.lo;
-  EXPECT_EQ(s.get(field), typename F::Value{});
+void expect_no_bleed(const Probe& field, std::size_t word_count) {
+  const std::uint64_t own = bits_of(field.bits.hi, field.bits.lo);
+  for (const bool ones : {true, false}) {
+    std::vector<std::uint64_t> words(word_count, ones ? 0 : ~std::uint64_t{0});
+    auto expected = words;
+    expected.at(field.bits.lo / 64) ^= own;
+    field.set(words.data(), ones);
+    EXPECT_EQ(words, expected) << (ones ? "ones" : "zeros") << " at bits " << field.bits.hi << ":" << field.bits.lo;
+    EXPECT_EQ(field.get(words.data()), ones ? own : 0);
+  }
 }
 
 template <class Layouts>
 void expect_no_bleed_in() {
   Layouts::each([](auto layout) {
-    std::apply([](auto... field) { (expect_no_bleed(field), ...); }, decltype(layout)::fields());
+    for (const Probe& field : probes<decltype(layout)>()) {
+      expect_no_bleed(field, decltype(layout)::Structure::word_count);
+    }
   });
 }
 
 // No bit is in two fields that hold at the same time.
+void expect_no_overlap(std::span<const base::FieldBits> fields, std::size_t word_count) {
+  std::vector<std::uint64_t> seen(word_count);
+  for (const base::FieldBits& field : fields) {
+    EXPECT_EQ(seen.at(field.word()) & field.mask(), 0u) << "at bits " << field.hi << ":" << field.lo;
+    seen.at(field.word()) |= field.mask();
+  }
+}
+
 template <class Layouts>
 void expect_no_overlap_in() {
   Layouts::each([](auto layout) {
-    std::array<std::uint64_t, decltype(layout)::Structure::word_count> seen{};
-    const auto expect_free = [&](auto field) {
-      EXPECT_EQ(seen[field.word] & field.mask, 0u) << "at bits " << field.hi << ":" << field.lo;
-      seen[field.word] |= field.mask;
-    };
-    std::apply([&](auto... field) { (expect_free(field), ...); }, decltype(layout)::fields());
+    expect_no_overlap(decltype(decltype(layout)::fields())::bits, decltype(layout)::Structure::word_count);
   });
 }
 
@@ -90,9 +119,13 @@ TEST(Neighbours, ReservedBitsSurviveAChangeOfEveryField) {
   Ste ste;
   constexpr auto reserved = base::reserved_bits<Ste>();
   ste.w = reserved;
-  std::apply([&](auto... field) { (ste.set(field, decltype(field)::take(~std::uint64_t{0})), ...); }, Ste::fields);
+  for (const Probe& field : probes<Whole<Ste>>()) {
+    field.set(ste.w.data(), true);
+  }
   EXPECT_EQ(ste.w, filled<8>(~std::uint64_t{0}));
-  std::apply([&](auto... field) { (ste.set(field, typename decltype(field)::Value{}), ...); }, Ste::fields);
+  for (const Probe& field : probes<Whole<Ste>>()) {
+    field.set(ste.w.data(), false);
+  }
   EXPECT_EQ(ste.w, reserved);
 }
 

@@ -14,7 +14,7 @@ struct Two : Words<Two, 2> {
   static constexpr Field<Two, 63, 60> Top{};
   static constexpr Field<Two, 127, 64> All{};
 
-  static constexpr auto fields = std::tuple{Bit, Hue, Where, Top, All};
+  static constexpr base::FieldList fields{Bit, Hue, Where, Top, All};
 };
 static_assert(well_formed<Two>());
 
@@ -103,20 +103,20 @@ TEST(Reserved, ReadChangeWriteKeepsReservedBits) {
 struct Overlapping : Words<Overlapping, 1> {
   static constexpr Field<Overlapping, 7, 0> Low{};
   static constexpr Field<Overlapping, 8, 7> Next{};
-  static constexpr auto fields = std::tuple{Low, Next};
+  static constexpr base::FieldList fields{Low, Next};
 };
 struct Twice : Words<Twice, 1> {
   static constexpr Field<Twice, 7, 0> Low{};
-  static constexpr auto fields = std::tuple{Low, Low};
+  static constexpr base::FieldList fields{Low, Low};
 };
 struct Outside : Words<Outside, 1> {
   static constexpr Field<Outside, 64> Beyond{};
-  static constexpr auto fields = std::tuple{Beyond};
+  static constexpr base::FieldList fields{Beyond};
 };
 struct Adjacent : Words<Adjacent, 1> {
   static constexpr Field<Adjacent, 7, 0> Low{};
   static constexpr Field<Adjacent, 63, 8> High{};
-  static constexpr auto fields = std::tuple{High, Low};
+  static constexpr base::FieldList fields{High, Low};
 };
 
 TEST(WellFormed, TwoFieldsOnOneBitAreNot) { static_assert(!well_formed<Overlapping>()); }

@@ -8,12 +8,12 @@ using C = Command;
 using detail::named;
 
 template <Opcode Which, class... N>
-constexpr auto names(N... groups) {
-  return detail::table<decltype(command_layout<Which>)>(groups...);
+consteval auto names(N... fields) {
+  return detail::table<decltype(command_layout<Which>)>(fields...);
 }
 
 constexpr auto unknown =
-    detail::table<std::tuple<std::remove_cv_t<decltype(Command::Opcode)>>>(named(C::Opcode, "Opcode"));
+    detail::table<base::FieldList<std::remove_cv_t<decltype(Command::Opcode)>>>(named(C::Opcode, "Opcode"));
 constexpr auto cmd_prefetch_config = names<Opcode::CMD_PREFETCH_CONFIG>(
     named(C::Opcode, "Opcode"), named(C::SSec, "SSec"), named(C::StreamID, "StreamID"), named(C::SSV, "SSV"),
     named(C::SubstreamID, "SubstreamID"));

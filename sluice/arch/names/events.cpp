@@ -8,11 +8,12 @@ using E = Event;
 using detail::named;
 
 template <EventType Which, class... N>
-constexpr auto names(N... groups) {
-  return detail::table<decltype(event_layout<Which>)>(groups...);
+consteval auto names(N... fields) {
+  return detail::table<decltype(event_layout<Which>)>(fields...);
 }
 
-constexpr auto unknown = detail::table<std::tuple<std::remove_cv_t<decltype(Event::Type)>>>(named(E::Type, "Type"));
+constexpr auto unknown =
+    detail::table<base::FieldList<std::remove_cv_t<decltype(Event::Type)>>>(named(E::Type, "Type"));
 constexpr auto f_uut =
     names<EventType::F_UUT>(named(E::Type, "Type"), named(E::SSV, "SSV"), named(E::SubstreamID, "SubstreamID"),
                             named(E::StreamID, "StreamID"), named(E::Reason, "Reason"), named(E::PnU, "PnU"),
