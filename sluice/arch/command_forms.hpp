@@ -131,7 +131,7 @@ constexpr CommandForm command_form(Feature needs, bool by_range = false) {
 }
 } // namespace detail
 
-inline constexpr std::array command_forms{
+inline constexpr auto command_forms = std::array{
     detail::command_form<Opcode::CMD_PREFETCH_CONFIG>(Feature::always),
     detail::command_form<Opcode::CMD_PREFETCH_ADDR>(Feature::always),
     detail::command_form<Opcode::CMD_CFGI_STE>(Feature::always),

@@ -65,7 +65,7 @@ constexpr RegisterInfo id_info(std::uint32_t offset) {
 } // namespace detail
 
 // In the order of their offsets.
-inline constexpr std::array register_map{
+inline constexpr auto register_map = std::array{
     detail::info<IDR0>(Feature::always),
     detail::info<IDR1>(Feature::always),
     detail::info<IDR2>(Feature::always),
@@ -151,7 +151,7 @@ struct OptionalBits {
   std::uint64_t bits{};
   Feature needs{};
 };
-inline constexpr std::array optional_bits{
+inline constexpr auto optional_bits = std::array{
     OptionalBits{CR0::offset, CR0::PRIQEN.mask, Feature::pri},
     OptionalBits{CR0::offset, CR0::ATSCHK.mask, Feature::ats},
     OptionalBits{CR0::offset, CR0::VMW.mask, Feature::vmw},
@@ -178,7 +178,7 @@ struct Acknowledge {
   std::uint64_t bits{};
   Handshake kind{};
 };
-inline constexpr std::array acknowledges{
+inline constexpr auto acknowledges = std::array{
     Acknowledge{CR0::offset, CR0ACK::offset, base::defined_bits<CR0>()[0], Handshake::mirror},
     Acknowledge{IRQ_CTRL::offset, IRQ_CTRLACK::offset, base::defined_bits<IRQ_CTRL>()[0], Handshake::mirror},
     Acknowledge{GBPA::offset, GBPA::offset, GBPA::Update.mask, Handshake::update},

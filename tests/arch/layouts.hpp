@@ -9,7 +9,6 @@
 
 #include <gtest/gtest.h>
 
-
 namespace sluice::arch {
 
 // One layout: a structure and the tuple of fields that hold at the same time.

@@ -11,7 +11,7 @@ constexpr NamedRegister reg(std::string_view name) {
 }
 constexpr NamedRegister id(std::string_view name, std::uint32_t offset) { return {name, offset, 32, {}}; }
 
-constexpr std::array registers_table{
+constexpr auto registers_table = std::array{
     reg<IDR0>("IDR0"),
     reg<IDR1>("IDR1"),
     reg<IDR2>("IDR2"),
@@ -69,20 +69,20 @@ constexpr std::array registers_table{
     reg<PRIQ_CONS>("PRIQ_CONS"),
 };
 
-constexpr std::array vatos_registers_table{
+constexpr auto vatos_registers_table = std::array{
     reg<VATOS_CTRL>("VATOS_CTRL"),
     reg<VATOS_SID>("VATOS_SID"),
     reg<VATOS_ADDR>("VATOS_ADDR"),
     reg<VATOS_PAR>("VATOS_PAR"),
 };
 
-constexpr std::array ecmdq_registers_table{
+constexpr auto ecmdq_registers_table = std::array{
     reg<ECMDQ_BASE>("ECMDQ_BASE"),
     reg<ECMDQ_PROD>("ECMDQ_PROD"),
     reg<ECMDQ_CONS>("ECMDQ_CONS"),
 };
 
-constexpr std::array id_registers{
+constexpr auto id_registers = std::array{
     id("PIDR4", pidr4_offset),      id("PIDR5", pidr4_offset + 4),  id("PIDR6", pidr4_offset + 8),
     id("PIDR7", pidr4_offset + 12), id("PIDR0", pidr0_offset),      id("PIDR1", pidr0_offset + 4),
     id("PIDR2", pidr0_offset + 8),  id("PIDR3", pidr0_offset + 12), id("CIDR0", cidr0_offset),
