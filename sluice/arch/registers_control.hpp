@@ -6,7 +6,7 @@
 // Control, status, bypass attributes, interrupts and errors.
 namespace sluice::arch {
 
-// 6.3.9 CR0 and CR0ACK
+// 6.3.9 CR0, 6.3.10 CR0ACK
 template <class Self>
 struct Cr0Fields {
   static constexpr base::Field<Self, 0> SMMUEN{};
@@ -44,7 +44,7 @@ struct CR2 : Register<CR2, 0x02c, 32, Access::rw> {
   static constexpr base::FieldList fields{E2H, RECINVSID, PTM, REC_CFG_ATS};
 };
 
-// Stage 2 permission indirection, with IDR3.S2PI: sixteen encodings of 4 bits.
+// 6.3.17 Stage 2 permission indirection, with IDR3.S2PI: sixteen encodings of 4 bits.
 struct S2PII : Register<S2PII, 0x030, 64, Access::rw> {
   static constexpr base::Field<S2PII, 63, 0> PII{};
 
@@ -79,7 +79,7 @@ struct AGBPA : Register<AGBPA, 0x048, 32, Access::rw> {
   static constexpr base::FieldList fields{IMPDEF};
 };
 
-// 6.3.16 IRQ_CTRL and IRQ_CTRLACK
+// 6.3.16 IRQ_CTRL, 6.3.18 IRQ_CTRLACK
 template <class Self>
 struct IrqCtrlFields {
   static constexpr base::Field<Self, 0> GERROR_IRQEN{};
@@ -91,7 +91,7 @@ struct IrqCtrlFields {
 struct IRQ_CTRL : Register<IRQ_CTRL, 0x050, 32, Access::rw>, IrqCtrlFields<IRQ_CTRL> {};
 struct IRQ_CTRLACK : Register<IRQ_CTRLACK, 0x054, 32, Access::ro>, IrqCtrlFields<IRQ_CTRLACK> {};
 
-// 6.3.19 GERROR and GERRORN: an error is active while the bits differ.
+// 6.3.19 GERROR, 6.3.20 GERRORN: an error is active while the bits differ.
 template <class Self>
 struct GerrorFields {
   static constexpr base::Field<Self, 0> CMDQ_ERR{};
