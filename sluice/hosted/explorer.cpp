@@ -1,6 +1,7 @@
 #if defined(SLUICE_EXPLORE)
 
 #include <sluice/hosted/explorer.hpp>
+#include <sluice/hosted/raw_memory.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -19,35 +20,6 @@ constinit thread_local Explorer* this_threads = nullptr;
 constinit thread_local void* this_threads_processor = nullptr;
 
 using Kind = History::Kind;
-
-std::uint64_t read_memory(const void* at, unsigned size) {
-  switch (size) {
-  case 1:
-    return __atomic_load_n(static_cast<const std::uint8_t*>(at), __ATOMIC_SEQ_CST);
-  case 2:
-    return __atomic_load_n(static_cast<const std::uint16_t*>(at), __ATOMIC_SEQ_CST);
-  case 4:
-    return __atomic_load_n(static_cast<const std::uint32_t*>(at), __ATOMIC_SEQ_CST);
-  default:
-    return __atomic_load_n(static_cast<const std::uint64_t*>(at), __ATOMIC_SEQ_CST);
-  }
-}
-
-void write_memory(void* at, unsigned size, const std::array<std::uint64_t, 2>& value) {
-  switch (size) {
-  case 1:
-    return __atomic_store_n(static_cast<std::uint8_t*>(at), static_cast<std::uint8_t>(value[0]), __ATOMIC_SEQ_CST);
-  case 2:
-    return __atomic_store_n(static_cast<std::uint16_t*>(at), static_cast<std::uint16_t>(value[0]), __ATOMIC_SEQ_CST);
-  case 4:
-    return __atomic_store_n(static_cast<std::uint32_t*>(at), static_cast<std::uint32_t>(value[0]), __ATOMIC_SEQ_CST);
-  case 16: // at once, since no other actor runs in between
-    __atomic_store_n(static_cast<std::uint64_t*>(at) + 1, value[1], __ATOMIC_SEQ_CST);
-    [[fallthrough]];
-  default:
-    return __atomic_store_n(static_cast<std::uint64_t*>(at), value[0], __ATOMIC_SEQ_CST);
-  }
-}
 
 bool releases(std::memory_order order) {
   return order == std::memory_order_release || order == std::memory_order_acq_rel || order == std::memory_order_seq_cst;
@@ -186,16 +158,7 @@ std::uint64_t Explorer::mmio_load(const std::function<std::uint64_t()>& read) {
   if (me.device) {
     return read();
   }
-  const auto last_device = [&] {
-    std::optional<StoreBuffer::Serial> last;
-    for (const auto& entry : me.buffer.entries()) {
-      last = entry.device() ? entry.serial : last;
-    }
-    return last;
-  };
-  while (const auto last = last_device()) {
-    leave_with_all_before(me, *last);
-  }
+  let_device_writes_leave(me);
   as_device([&] { value = read(); });
   history_.add({me.actor, Kind::mmio_load, nullptr, value});
   return value;
@@ -307,6 +270,12 @@ void Explorer::leave_with_all_before(Processor& processor, StoreBuffer::Serial s
   }
 }
 
+void Explorer::let_device_writes_leave(Processor& processor) {
+  while (const auto last = processor.buffer.newest_device()) {
+    leave_with_all_before(processor, *last);
+  }
+}
+
 // What waits in a loop sees the others' stores after a while.
 void Explorer::before_relax() {
   if (random_.one_in(2)) {
@@ -316,21 +285,8 @@ void Explorer::before_relax() {
 
 // While an actor is blocked nothing of it can reach a device, so that has to be done before.
 void Explorer::before_block() {
-  auto& me = self();
-  const auto first_device = [&]() -> std::optional<StoreBuffer::Serial> {
-    for (const auto& entry : me.buffer.entries()) {
-      if (entry.device()) {
-        return entry.serial;
-      }
-    }
-    return std::nullopt;
-  };
-  while (!me.device) {
-    const auto first = first_device();
-    if (!first) {
-      break;
-    }
-    leave_with_all_before(me, *first);
+  if (auto& me = self(); !me.device) {
+    let_device_writes_leave(me);
   }
   before_relax();
 }

@@ -86,6 +86,7 @@ private:
   void maybe_turn();
   void let_some_leave();
   bool let_one_leave();
+  void let_device_writes_leave(Processor& processor);
   void leave(Processor& processor, StoreBuffer::Serial serial);
   void leave_with_all_before(Processor& processor, StoreBuffer::Serial serial);
   void push(const StoreBuffer::Entry& entry, std::memory_order order);

@@ -67,9 +67,18 @@ const StoreBuffer::Entry* StoreBuffer::newest(const void* at, std::size_t size) 
   return found == entries_.rend() ? nullptr : &*found;
 }
 
-std::optional<StoreBuffer::Serial> StoreBuffer::newest_seq_cst() const {
-  const auto found = std::find_if(entries_.rbegin(), entries_.rend(), [](const auto& e) { return e.seq_cst; });
+template <class Is>
+std::optional<StoreBuffer::Serial> StoreBuffer::newest_that(Is is) const {
+  const auto found = std::find_if(entries_.rbegin(), entries_.rend(), is);
   return found == entries_.rend() ? std::nullopt : std::optional{found->serial};
+}
+
+std::optional<StoreBuffer::Serial> StoreBuffer::newest_seq_cst() const {
+  return newest_that([](const Entry& e) { return e.seq_cst; });
+}
+
+std::optional<StoreBuffer::Serial> StoreBuffer::newest_device() const {
+  return newest_that([](const Entry& e) { return e.device(); });
 }
 
 std::optional<StoreBuffer::Serial> StoreBuffer::held_by(const Entry& entry) const {

@@ -51,6 +51,7 @@ public:
   // The newest store to any of these bytes: what a load of this processor sees.
   const Entry* newest(const void* at, std::size_t size) const;
   std::optional<Serial> newest_seq_cst() const;
+  std::optional<Serial> newest_device() const;
 
   // The oldest entry that has to leave before this one.
   std::optional<Serial> held_by(const Entry& entry) const;
@@ -61,6 +62,9 @@ public:
   void forget(const void* at, std::size_t size);
 
 private:
+  template <class Is>
+  std::optional<Serial> newest_that(Is is) const;
+
   std::deque<Entry> entries_;
   Serial last_{0};
   unsigned fences_{0};
