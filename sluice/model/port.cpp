@@ -1,5 +1,5 @@
 #include <sluice/model/port.hpp>
-#include <sluice/model/port_core.hpp>
+#include <sluice/model/port_path.hpp>
 
 namespace sluice::model {
 

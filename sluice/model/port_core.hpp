@@ -5,7 +5,8 @@
 #include <sluice/model/port.hpp>
 
 #include <cstdint>
-#include <vector>
+#include <memory>
+#include <span>
 
 namespace sluice::model {
 
@@ -36,35 +37,46 @@ public:
   void deliver(const Core::Recorded& edges) { core_.deliver(edges); }
 
 private:
-  // Where a {StreamID, SubstreamID} leads, for the fast path; `regimes_` holds the rest.
-  struct Binding {
+  // Where a {StreamID, SubstreamID} leads, as the fast path needs it; `regimes_` holds the rest.
+  struct alignas(64) Binding {
     std::uint64_t key{}; // 0: empty
-    std::uint32_t context{};
-    std::uint32_t global_context{};
+    TlbKey context{};
+    TlbKey global_context{};
+    std::uint64_t beyond{};    // of a bypass: bits that an address may not have
+    MemoryType incoming{};     // of a bypass, or what stage 2 alone combines with
     std::uint8_t ignore_top{}; // bit n: TBI of half n
     bool bypass{};
-    RightsOverride rights{};
+    bool stage1{};
+    bool fwb{};
+    bool keep_privileged{}, set_privileged{}; // what PRIVCFG and INSTCFG come to
+    bool keep_instruction{}, set_instruction{};
+
+    bool privileged(const Request& r) const { return (r.privileged && keep_privileged) || set_privileged; }
+    bool instruction(const Request& r) const {
+      return ((r.instruction && keep_instruction) || set_instruction) && !r.write;
+    }
   };
   struct Target {
     std::uint64_t pa{};
-    MemoryType type{};
+    MemoryType type{}; // normalised
     bool instruction{};
     bool privileged{};
+
+    Attributes attributes() const { return {type.mair, static_cast<std::uint8_t>(type.sh), instruction, privileged}; }
   };
 
   static std::uint64_t key_of(const Request& r) {
     return 1ULL << 63 | (r.substream_id ? 1ULL << 52 | std::uint64_t{*r.substream_id} << 32 : 0) | r.stream_id;
   }
-  std::size_t slot(std::uint64_t key) const {
-    return static_cast<std::size_t>(key ^ key >> 32) & (bindings_.size() - 1);
-  }
+  std::size_t slot(std::uint64_t key) const { return static_cast<std::size_t>(key ^ key >> 32) & binding_mask_; }
 
   bool resolve(const Request& request, Target& target);
   bool resolve_slowly(const Request& request, Target& target);
   bool bypass_smmu(const Request& request, Target& target);
-  bool bypass_stream(const Regime& regime, const Request& request, Target& target);
-  const Regime* bind(const Request& request);
-  void fill(const Regime& regime, const TlbEntry& entry, const Request& request, Target& target) const;
+  bool resolve_hit(const Binding& binding, const Request& request, Target& target) const;
+  const Binding* bind(const Request& request);
+  const TlbEntry* find(const Binding& binding, std::uint64_t address) const;
+  static void fill(const Binding& binding, const TlbEntry& entry, const Request& request, Target& target);
   Outcome refuse(const Request& request, void* data, Core::Recorded& edges);
   arch::Event event_of(const Request& request) const;
 
@@ -73,6 +85,7 @@ private:
   void invalidate_translations(const arch::Command& command);
   void load_registers();
   void forget_everything();
+  std::span<Binding> bindings() { return {bindings_.get(), binding_mask_ + 1}; }
   void unbind_all();
   template <class Matches>
   void unbind(Matches matches);
@@ -80,6 +93,7 @@ private:
   Core& core_;
   const Facts& facts_;
   Bus& bus_;
+  const bool fixed_output_; // 13: from v3.4 what goes out is Data, Privileged
   const base::Atomic<std::uint64_t>& head_;
   std::uint64_t seen_{0};
   PortLink link_;
@@ -89,8 +103,9 @@ private:
   Walker walker_;
   Contexts contexts_;
   Configuration configuration_;
-  std::vector<Binding> bindings_;
-  std::vector<Regime> regimes_;
+  const std::size_t binding_mask_;
+  const std::unique_ptr<Binding[]> bindings_;
+  const std::unique_ptr<Regime[]> regimes_;
   Fault fault_;
   const Regime* fault_regime_{}; // whose overrides the event shows, if it got that far
   PortCounters count_;

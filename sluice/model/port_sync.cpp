@@ -55,14 +55,14 @@ void PortCore::load_registers() {
 
 // Bindings only combine what is cached, so that dropping them invalidates nothing.
 void PortCore::unbind_all() {
-  for (Binding& b : bindings_) {
+  for (Binding& b : bindings()) {
     b.key = 0;
   }
 }
 
 template <class Matches>
 void PortCore::unbind(Matches matches) {
-  for (Binding& b : bindings_) {
+  for (Binding& b : bindings()) {
     const auto sid = static_cast<std::uint32_t>(b.key);
     const auto ssid = static_cast<std::uint32_t>(b.key >> 32 & 0xfffff);
     if (b.key != 0 && matches(sid, ssid)) {

@@ -7,19 +7,19 @@ namespace sluice::model {
 
 const TlbEntry& Tlb::insert(const TlbEntry& entry) {
   leaf_sizes_ |= 1ULL << entry.leaf_log2();
-  return entries_[slot(entry.context(), entry.page(), entries_.size())] = entry;
+  return entries_[entry_slot(entry.context(), entry.page())] = entry;
 }
 
 const WalkEntry* Tlb::find_walk(std::uint32_t context, std::uint64_t page, unsigned span) const {
   const std::uint64_t first = page & ~mask_below(span - 12);
-  const WalkEntry& e = walks_[walk_slot(context, first, span, walks_.size())];
+  const WalkEntry& e = walks_[walk_slot(context, first, span)];
   return e.tag == TlbEntry::make_tag(context, first) && e.span == span ? &e : nullptr;
 }
 
 void Tlb::insert_walk(const WalkEntry& entry) {
   spans_ |= 1ULL << entry.span;
   const auto context = static_cast<std::uint32_t>(entry.tag >> 44);
-  walks_[walk_slot(context, entry.tag & mask_below(44), entry.span, walks_.size())] = entry;
+  walks_[walk_slot(context, entry.tag & mask_below(44), entry.span)] = entry;
 }
 
 namespace {
@@ -73,9 +73,9 @@ void Tlb::invalidate(std::uint32_t context, const frame::AddressRange& range) {
         e = {};
       }
     };
-    const auto probe = [&](std::uint64_t page) { drop(entries_[slot(context, page, entries_.size())]); };
-    if (!each_unit(pieces, 12, entries_.size(), probe)) {
-      std::for_each(entries_.begin(), entries_.end(), drop);
+    const auto probe = [&](std::uint64_t page) { drop(entries_[entry_slot(context, page)]); };
+    if (!each_unit(pieces, 12, entries().size(), probe)) {
+      std::ranges::for_each(entries(), drop);
     }
   });
   if (range.leaf) {
@@ -89,16 +89,16 @@ void Tlb::invalidate(std::uint32_t context, const frame::AddressRange& range) {
         e = {};
       }
     };
-    const auto probe = [&](std::uint64_t page) { drop(walks_[walk_slot(context, page, log2, walks_.size())]); };
-    if (!each_unit(tables, log2, walks_.size(), probe)) {
-      std::for_each(walks_.begin(), walks_.end(), drop);
+    const auto probe = [&](std::uint64_t page) { drop(walks_[walk_slot(context, page, log2)]); };
+    if (!each_unit(tables, log2, walks().size(), probe)) {
+      std::ranges::for_each(walks(), drop);
     }
   });
 }
 
 void Tlb::clear() {
-  std::fill(entries_.begin(), entries_.end(), TlbEntry{});
-  std::fill(walks_.begin(), walks_.end(), WalkEntry{});
+  std::ranges::fill(entries(), TlbEntry{});
+  std::ranges::fill(walks(), WalkEntry{});
   leaf_sizes_ = 0;
   spans_ = 0;
 }

@@ -4,7 +4,8 @@
 #include <sluice/model/facts.hpp>
 
 #include <cstdint>
-#include <vector>
+#include <memory>
+#include <span>
 
 namespace sluice::model {
 
@@ -67,16 +68,30 @@ struct WalkEntry {
 };
 static_assert(sizeof(WalkEntry) <= 32);
 
+// A context as lookups need it.
+struct TlbKey {
+  std::uint64_t tag{};
+  std::uint64_t salt{};
+
+  constexpr TlbKey() = default;
+  constexpr explicit TlbKey(std::uint32_t context)
+      : tag{std::uint64_t{context} << 44}, salt{std::uint64_t{context} * 0x9e37'79b1} {}
+};
+
 // Direct-mapped caches of one port: of leaves in 4 KB pieces, and of pointers to tables.
 class Tlb {
 public:
-  Tlb(unsigned entries, unsigned walk_entries) : entries_(entries), walks_(walk_entries) {}
+  // Both are powers of two.
+  Tlb(unsigned entries, unsigned walk_entries)
+      : entry_mask_{entries - 1},
+        walk_mask_{walk_entries - 1}, entries_{new TlbEntry[entries]}, walks_{new WalkEntry[walk_entries]} {}
 
   // Null when it is not there.
-  const TlbEntry* find(std::uint32_t context, std::uint64_t page) const {
-    const TlbEntry& e = entries_[slot(context, page, entries_.size())];
-    return e.tag == TlbEntry::make_tag(context, page) ? &e : nullptr;
+  const TlbEntry* find(const TlbKey& key, std::uint64_t page) const {
+    const TlbEntry& e = entries_[slot(key, page) & entry_mask_];
+    return e.tag == (key.tag | page) ? &e : nullptr;
   }
+  const TlbEntry* find(std::uint32_t context, std::uint64_t page) const { return find(TlbKey{context}, page); }
   const TlbEntry& insert(const TlbEntry& entry);
 
   const WalkEntry* find_walk(std::uint32_t context, std::uint64_t page, unsigned span) const;
@@ -87,16 +102,23 @@ public:
   void clear();
 
 private:
-  static std::size_t slot(std::uint32_t context, std::uint64_t page, std::size_t size) {
-    return static_cast<std::size_t>((page ^ page >> 12) + std::uint64_t{context} * 0x9e3779b1) & (size - 1);
+  std::span<TlbEntry> entries() { return {entries_.get(), entry_mask_ + 1}; }
+  std::span<WalkEntry> walks() { return {walks_.get(), walk_mask_ + 1}; }
+  static std::size_t slot(const TlbKey& key, std::uint64_t page) {
+    return static_cast<std::size_t>((page ^ page >> 12) + key.salt);
+  }
+  std::size_t entry_slot(std::uint32_t context, std::uint64_t page) const {
+    return slot(TlbKey{context}, page) & entry_mask_;
   }
   // A table's number among those of its span, so that neighbours do not collide.
-  static std::size_t walk_slot(std::uint32_t context, std::uint64_t page, unsigned span, std::size_t size) {
-    return slot(context + span, page >> (span - 12), size);
+  std::size_t walk_slot(std::uint32_t context, std::uint64_t page, unsigned span) const {
+    return slot(TlbKey{context + span}, page >> (span - 12)) & walk_mask_;
   }
 
-  std::vector<TlbEntry> entries_;
-  std::vector<WalkEntry> walks_;
+  const std::size_t entry_mask_;
+  const std::size_t walk_mask_;
+  const std::unique_ptr<TlbEntry[]> entries_;
+  const std::unique_ptr<WalkEntry[]> walks_;
   std::uint64_t leaf_sizes_{0}; // bit n: a leaf of 2^n bytes has been inserted since the last clear()
   std::uint64_t spans_{0};      // bit n: likewise a table of that span
 };

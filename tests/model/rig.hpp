@@ -55,7 +55,7 @@ public:
   }
 
   explicit Rig(const Features& features = with_substreams(), const Knobs& knobs = {}, bool enable = true,
-               std::size_t ram_bytes = 64 << 20)
+               std::size_t ram_bytes = 8 << 20)
       : ram{ram_bytes} {
     auto made = Smmu::make(features, knobs, ram, sync, time);
     base::check(made.ok());

@@ -1,0 +1,118 @@
+#include "rig.hpp"
+
+#include <functional>
+
+namespace sluice::model::test {
+namespace {
+
+struct RefusalCase {
+  const char* name;
+  Refusal why;
+  base::Errc errc;
+  std::function<void(Features&, Knobs&)> change;
+};
+class Refused : public testing::TestWithParam<RefusalCase> {};
+
+TEST_P(Refused, ByName) {
+  const auto& c = GetParam();
+  Features f;
+  Knobs k;
+  c.change(f, k);
+  EXPECT_EQ(refusal(f, k), c.why);
+  Ram ram{4096};
+  hosted::FreeSchedule schedule;
+  hosted::Sync sync{schedule};
+  hosted::Time time{schedule};
+  const auto made = Smmu::make(f, k, ram, sync, time);
+  ASSERT_FALSE(made.ok());
+  EXPECT_EQ(made.error(), c.errc);
+}
+
+constexpr auto value = base::Errc::invalid_argument;
+constexpr auto together = base::Errc::bad_hardware;
+constexpr auto later = base::Errc::unsupported;
+using F = Features;
+using K = Knobs;
+
+const RefusalCase refusals[] = {
+    {"Version", Refusal::version, value, [](F& f, K&) { f.version = 5; }},
+    {"OAS", Refusal::oas, value, [](F& f, K&) { f.oas_bits = 43; }},
+    {"OAS56", Refusal::oas, value, [](F& f, K&) { f.oas_bits = 56; }},
+    {"StreamIDs", Refusal::streamid_bits, value, [](F& f, K&) { f.streamid_bits = 33; }},
+    {"SubstreamIDs", Refusal::substream_bits, value, [](F& f, K&) { f.substreamid_bits = 21; }},
+    {"CommandQueue", Refusal::queue_size, value, [](F& f, K&) { f.cmdq_log2 = 20; }},
+    {"EventQueue", Refusal::queue_size, value, [](F& f, K&) { f.eventq_log2 = 20; }},
+    {"BBML", Refusal::bbml, value, [](F& f, K&) { f.bbml = 3; }},
+    {"HTTU", Refusal::httu, value, [](F& f, K&) { f.httu = 3; }},
+    {"StallModel", Refusal::stall_model, value, [](F& f, K&) { f.stall_model = 3; }},
+    {"CacheOfNoPowerOfTwo", Refusal::cache_size, value, [](F&, K& k) { k.tlb = 3; }},
+    {"NoCache", Refusal::cache_size, value, [](F&, K& k) { k.ste_cache = 0; }},
+    {"NoStage", Refusal::no_stage, together, [](F& f, K&) { f.stage1 = f.stage2 = f.hyp = false; }},
+    {"HypWithOneStage", Refusal::hyp_stages, together, [](F& f, K&) { f.stage2 = false; }},
+    {"NoHypInV32", Refusal::hyp_stages, together, [](F& f, K&) { f.hyp = false; }},
+    {"ManyStreamIDsInALinearTable", Refusal::needs_two_level, together, [](F& f, K&) { f.two_level_streams = false; }},
+    {"PRIWithoutATS", Refusal::pri_without_ats, together, [](F& f, K&) { f.pri = true; }},
+    {"NoGranule", Refusal::no_granule, together, [](F& f, K&) { f.gran4k = f.gran16k = f.gran64k = false; }},
+    {"OAS52Without64K", Refusal::oas52_granule, together,
+     [](F& f, K&) {
+       f.oas_bits = 52;
+       f.gran64k = false;
+     }},
+    {"VAX52Without64K", Refusal::va52_granule, together,
+     [](F& f, K&) {
+       f.va52 = true;
+       f.gran64k = false;
+     }},
+    {"NoHADInV31", Refusal::v31_features, together,
+     [](F& f, K&) {
+       f.version = 1;
+       f.had = false;
+     }},
+    {"NoXNXInV31", Refusal::v31_features, together,
+     [](F& f, K&) {
+       f.version = 1;
+       f.xnx = false;
+     }},
+    {"NoRILInV32", Refusal::v32_features, together, [](F& f, K&) { f.range_invalidation = false; }},
+    {"NoFWBInV32", Refusal::v32_features, together, [](F& f, K&) { f.fwb = false; }},
+    {"NoBBMLInV32", Refusal::v32_features, together, [](F& f, K&) { f.bbml = 0; }},
+    {"V32FeaturesInV30", Refusal::too_new, together, [](F& f, K&) { f.version = 0; }},
+    {"StallsWithoutSTALL_MAX", Refusal::stall_max_zero, together, [](F& f, K&) { f.stall_model = 0; }},
+    {"STALL_MAXWithoutStalls", Refusal::stall_max_zero, together, [](F& f, K&) { f.stall_max = 4; }},
+    {"HTTUNotYet", Refusal::no_httu, later, [](F& f, K&) { f.httu = 1; }},
+    {"StallsNotYet", Refusal::no_stalls, later,
+     [](F& f, K&) {
+       f.stall_model = 0;
+       f.stall_max = 4;
+     }},
+    {"MSINotYet", Refusal::no_msi, later, [](F& f, K&) { f.msi = true; }},
+    {"SEVNotYet", Refusal::no_sev, later, [](F& f, K&) { f.sev = true; }},
+    {"ATSNotYet", Refusal::no_ats, later, [](F& f, K&) { f.ats = true; }},
+    {"PRINotYet", Refusal::no_ats, later, [](F& f, K&) { f.pri = f.ats = true; }},
+    {"BTMNotYet", Refusal::no_btm, later, [](F& f, K&) { f.btm = true; }},
+};
+INSTANTIATE_TEST_SUITE_P(Each, Refused, testing::ValuesIn(refusals), [](const auto& i) { return i.param.name; });
+
+TEST(Identity, TheWordsSayWhatTheFeaturesSay) {
+  Features f;
+  f.substreamid_bits = 8;
+  const auto id = identity(f);
+  // S2P S1P TTF=2 COHACC Hyp ASID16 VMID16 CD2L TTENDIAN=2 STALL_MODEL=1 ST_LEVEL=1
+  EXPECT_EQ(id.idr0.raw(), 0x094c'121bU);
+  EXPECT_EQ(id.idr1.raw(), 0x0d4a'0210U);
+  EXPECT_EQ(id.idr3.raw(), 0x0000'1714U);
+  EXPECT_EQ(id.idr5.raw(), 0x0000'0074U);
+  EXPECT_EQ(id.aidr.raw(), 2U);
+}
+
+TEST(Identity, IsWhatSoftwareReads) {
+  Rig rig;
+  const auto id = identity(Rig::with_substreams());
+  EXPECT_EQ(rig.r32<arch::IDR0>(), id.idr0.raw());
+  EXPECT_EQ(rig.r32<arch::IDR1>(), id.idr1.raw());
+  EXPECT_EQ(rig.r32<arch::IDR5>(), id.idr5.raw());
+  EXPECT_EQ(rig.r32<arch::AIDR>(), 2U);
+}
+
+} // namespace
+} // namespace sluice::model::test
