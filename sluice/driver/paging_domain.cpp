@@ -55,19 +55,19 @@ Result<iommu::Domain*> PagingDomain::make(iommu::Unit& unit, Parts& parts, const
 
 PagingDomain::PagingDomain(iommu::Unit& unit, Parts& parts, Tag tag, pagetable::OwnedPageTable table)
     : SmmuDomain{unit, iommu::DomainType::paging, geometry_of(table->config())},
-      Held{nullptr, [](Held& self) { static_cast<PagingDomain&>(self).destroy(); }}, parts_{parts}, tag_{tag},
+      Held{nullptr, [](Held& self) { static_cast<PagingDomain&>(self).free_self(); }}, parts_{parts}, tag_{tag},
       table_{std::move(table)}, audience_{parts.platform.memory, parts.platform.sync} {}
 
 void PagingDomain::release() {
   if (unclean_.load(Order::relaxed) == 0) {
     parts_.tags(tag_.stage).give_back(tag_.id);
-    return destroy();
+    return free_self();
   }
   parts_.health.error(Code::tag_retired, tag_.stage == Stage::one ? 0 : 1, tag_.id);
   parts_.held.add(*this);
 }
 
-void PagingDomain::destroy() { platform::Owned<PagingDomain>{parts_.platform.memory, this}.reset(); }
+void PagingDomain::free_self() { platform::Owned<PagingDomain>{parts_.platform.memory, this}.reset(); }
 
 Progress PagingDomain::map(std::uint64_t iova, std::uint64_t pa, std::uint64_t size, iommu::Prot prot) {
   return table_->map(iova, pa, size, prot_of(prot));

@@ -26,7 +26,7 @@ public:
 
 private:
   void release() override;
-  void destroy();
+  void free_self();
   base::Status invalidate(const pagetable::Gather& gather);
 
   Parts& parts_;

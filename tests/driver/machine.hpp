@@ -1,0 +1,99 @@
+#pragma once
+
+#include "fake_smmu.hpp"
+
+#include <sluice/driver/code.hpp>
+#include <sluice/driver/device.hpp>
+#include <sluice/driver/paging_domain.hpp>
+#include <sluice/driver/smmu.hpp>
+#include <sluice/hosted/port.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <initializer_list>
+#include <ostream>
+
+namespace sluice::base {
+inline void PrintTo(Errc e, std::ostream* os) { *os << "Errc " << static_cast<int>(e); }
+} // namespace sluice::base
+
+namespace sluice::test {
+
+using base::Errc;
+using driver::StreamID;
+
+struct Machine {
+  explicit Machine(const hosted::PortConfig& config = {}) : port{config}, fake{port.arena} {}
+
+  base::Status start(driver::Config config = quick()) {
+    auto made = driver::Smmu::make(port.platform(), fake, config);
+    if (!made) {
+      return made.error();
+    }
+    smmu = std::move(*made);
+    return {};
+  }
+  static driver::Config quick() {
+    driver::Config config;
+    config.timeout_us = 20000;
+    return config;
+  }
+  driver::SmmuDevice& add(std::initializer_list<StreamID> sids) {
+    const std::vector<StreamID> all{sids};
+    auto device = smmu->add(nullptr, all);
+    EXPECT_TRUE(device.ok());
+    return static_cast<driver::SmmuDevice&>(**device);
+  }
+  driver::PagingDomain& paging(iommu::Stage stage = iommu::Stage::first) {
+    auto domain = smmu->make_paging({.stage = stage});
+    EXPECT_TRUE(domain.ok());
+    return static_cast<driver::PagingDomain&>(**domain);
+  }
+  bool logged(driver::Code code) {
+    const auto notes = port.log.notes();
+    return std::ranges::any_of(notes, [&](const auto& n) { return n.code == static_cast<std::uint16_t>(code); });
+  }
+
+  // What the SMMU finds for a StreamID, by its own two reads; nothing if there is no STE.
+  std::optional<arch::Ste> ste(StreamID sid) {
+    using namespace arch;
+    const auto cfg = fake.get<STRTAB_BASE_CFG>();
+    std::uint64_t table = fake.get<STRTAB_BASE>().get(STRTAB_BASE::ADDR);
+    std::uint64_t index = sid;
+    if (cfg.get(STRTAB_BASE_CFG::FMT) == StreamTableFormat::two_level) {
+      const auto split = static_cast<unsigned>(cfg.get(STRTAB_BASE_CFG::SPLIT));
+      const L1Std l1 = words<L1Std>(table + 8 * (sid >> split));
+      if (l1std_entries(l1.get(L1Std::Span)) == 0) {
+        return std::nullopt;
+      }
+      table = l1.get(L1Std::L2Ptr);
+      index = sid & ((1U << split) - 1);
+    }
+    return words<Ste>(table + Ste::byte_size * index);
+  }
+  std::optional<arch::Cd> cd(StreamID sid) {
+    const auto s = ste(sid);
+    if (!s || !arch::translates_stage1(s->get(arch::Ste::Config))) {
+      return std::nullopt;
+    }
+    return words<arch::Cd>(s->get(arch::Ste::S1ContextPtr));
+  }
+  template <class S>
+  S words(std::uint64_t bus) {
+    S s;
+    const auto at = port.arena.at(bus, S::byte_size);
+    EXPECT_TRUE(at.has_value());
+    const auto* from = static_cast<const base::DmaWord*>(*at);
+    for (std::size_t i = 0; i < S::word_count; ++i) {
+      s.w[i] = from[i].load();
+    }
+    return s;
+  }
+
+  hosted::Port port;
+  FakeSmmu fake;
+  platform::Owned<driver::Smmu> smmu;
+};
+
+} // namespace sluice::test

@@ -1,0 +1,329 @@
+#include <sluice/driver/plan.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+namespace sluice::test {
+namespace {
+
+using namespace arch;
+using driver::EntryFacts;
+using driver::EntryWords;
+using driver::Plan;
+using driver::PlanFacts;
+using driver::Step;
+using driver::Way;
+using iommu::Gap;
+
+const EntryFacts entry_facts{true, true, true, false, true};
+
+pagetable::Fields table(std::uint64_t ttb) {
+  pagetable::Fields f;
+  f.TTB = ttb;
+  f.T0SZ = 24;
+  f.S2SL0 = 1;
+  f.PS = AddressSize::bits48;
+  f.IR = f.OR = Cacheability::write_back;
+  f.SH = Shareability::inner;
+  f.MAIR0 = 0x44ff;
+  return f;
+}
+
+struct Kind {
+  const char* name;
+  Ste ste;
+};
+const std::vector<Kind> kinds{
+    {"invalid", Ste{}},
+    {"abort", driver::abort_ste()},
+    {"bypass", driver::bypass_ste(entry_facts)},
+    {"stage 1 A", driver::stage1_ste(entry_facts, 0x1000)},
+    {"stage 1 B", driver::stage1_ste(entry_facts, 0x2000)},
+    {"stage 2 A", driver::stage2_ste(entry_facts, 1, table(0x10000))},
+    {"stage 2 B", driver::stage2_ste(entry_facts, 2, table(0x20000))},
+    {"stage 2 A, other root", driver::stage2_ste(entry_facts, 1, table(0x30000))},
+};
+
+bool same(const EntryWords& a, const EntryWords& b, const EntryWords& used) {
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (((a[i] ^ b[i]) & used[i]) != 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// What an SMMU may hold: the words that it has fetched at any time since they were last invalidated.
+struct Observer {
+  std::array<std::vector<std::uint64_t>, 8> seen;
+
+  void forget(const EntryWords& memory) {
+    for (std::size_t i = 0; i < 8; ++i) {
+      seen[i] = {memory[i]};
+    }
+  }
+  void store(std::size_t word, std::uint64_t value) { seen[word].push_back(value); }
+
+  // Calls f with every mixture of them.
+  template <class F>
+  void mixtures(F f) const {
+    EntryWords e{};
+    mix(0, e, f);
+  }
+
+private:
+  template <class F>
+  void mix(std::size_t word, EntryWords& e, F& f) const {
+    if (word == 8) {
+      return f(e);
+    }
+    for (const auto v : seen[word]) {
+      e[word] = v;
+      mix(word + 1, e, f);
+    }
+  }
+};
+
+EntryWords used(const EntryWords& words) {
+  Ste s;
+  s.w = words;
+  return driver::used_bits(s, entry_facts);
+}
+
+// As an SMMU would take it: what it uses of the entry is all of the old one's meaning, or all of the new one's.
+bool means(const EntryWords& entry, const EntryWords& meaning) {
+  return used(entry) == used(meaning) && same(entry, meaning, used(meaning));
+}
+
+// Carries the plan out on memory and asks `check` after each store with every mixture that may be cached. A 128-bit
+// store is seen whole.
+template <class Check>
+EntryWords run(const Plan& plan, const EntryWords& from, Check check) {
+  EntryWords memory = from;
+  Observer observer;
+  observer.forget(memory);
+  for (const Step& step : plan.all()) {
+    if (step.kind == Step::Kind::store) {
+      memory[step.word] = step.value[0];
+      observer.store(step.word, step.value[0]);
+    } else if (step.kind == Step::Kind::store128) {
+      check(memory); // before and after; nothing else of these two is ever seen
+      memory[step.word] = step.value[0];
+      memory[step.word + 1U] = step.value[1];
+      check(memory);
+      observer.forget(memory);
+      continue;
+    } else if (step.kind == Step::Kind::invalidate) {
+      observer.forget(memory);
+    }
+    observer.mixtures(check);
+  }
+  return memory;
+}
+
+Plan make(const Ste& from, const Ste& to, const PlanFacts& facts) {
+  return driver::plan(from.w, to.w, used(from.w), used(to.w), facts);
+}
+
+template <class F>
+void each_pair(F f) {
+  for (const auto& from : kinds) {
+    for (const auto& to : kinds) {
+      SCOPED_TRACE(std::string{from.name} + " -> " + to.name);
+      f(from.ste, to.ste);
+    }
+  }
+}
+
+const PlanFacts facts_of_all[] = {
+    {false, false, true, {}}, {false, true, true, {}},  {true, false, true, {}},
+    {true, true, true, {}},   {false, true, false, {}}, {true, true, false, driver::exempt_bits(true)},
+};
+
+TEST(Plan, EveryMixtureOfAHitlessChangeIsTheOldEntryOrTheNew) {
+  for (const auto& facts : facts_of_all) {
+    each_pair([&](const Ste& from, const Ste& to) {
+      const Plan plan = make(from, to, facts);
+      if (!plan.hitless()) {
+        return;
+      }
+      run(plan, from.w, [&](const EntryWords& e) { EXPECT_TRUE(means(e, from.w) || means(e, to.w)); });
+    });
+  }
+}
+
+TEST(Plan, ADisruptiveChangeGoesThroughInvalidOnly) {
+  for (const auto& facts : facts_of_all) {
+    each_pair([&](const Ste& from, const Ste& to) {
+      const Plan plan = make(from, to, facts);
+      run(plan, from.w,
+          [&](const EntryWords& e) { EXPECT_TRUE(means(e, from.w) || means(e, to.w) || (e[0] & 1) == 0); });
+    });
+  }
+}
+
+TEST(Plan, MemoryEndsAsTheTargetBitForBit) {
+  for (const auto& facts : facts_of_all) {
+    each_pair([&](const Ste& from, const Ste& to) {
+      const Plan plan = make(from, to, facts);
+      if (plan.way != Way::swing) {
+        EXPECT_EQ(run(plan, from.w, [](const EntryWords&) {}), to.w);
+      }
+    });
+  }
+}
+
+TEST(Plan, EndsWithAnInvalidationUnlessThereIsNothingToDo) {
+  for (const auto& facts : facts_of_all) {
+    each_pair([&](const Ste& from, const Ste& to) {
+      const Plan plan = make(from, to, facts);
+      if (from.w == to.w) {
+        EXPECT_EQ(plan.way, Way::nothing);
+        EXPECT_EQ(plan.count, 0U);
+        return;
+      }
+      ASSERT_GT(plan.count, 0U);
+      const auto last = plan.all().back().kind;
+      EXPECT_TRUE(last == Step::Kind::invalidate || last == Step::Kind::swing);
+    });
+  }
+}
+
+TEST(Plan, OnlyStage2BesideAnotherTranslationNeedsMoreThanOneWord) {
+  each_pair([&](const Ste& from, const Ste& to) {
+    const auto translates = [](const Ste& s) {
+      return s.get(Ste::V) == 1 && (static_cast<unsigned>(s.get(Ste::Config)) & 3) != 0;
+    };
+    const bool stage2 = from.get(Ste::Config) == SteConfig::stage2 || to.get(Ste::Config) == SteConfig::stage2;
+    // The same VMID in both needs S2TTB alone.
+    const bool root_only = from.w[2] == to.w[2];
+    const bool hard = translates(from) && translates(to) && stage2 && !root_only && from.w != to.w;
+    const Plan plan = make(from, to, {});
+    EXPECT_EQ(plan.way == Way::disruptive, hard);
+  });
+}
+
+Plan between(const char* from, const char* to, const PlanFacts& facts) {
+  const auto find = [](const char* name) {
+    return std::ranges::find_if(kinds, [&](const Kind& k) { return std::string{k.name} == name; })->ste;
+  };
+  return make(find(from), find(to), facts);
+}
+
+TEST(Plan, Stage1ToStage1IsOneStore) {
+  const Plan plan = between("stage 1 A", "stage 1 B", {});
+  EXPECT_EQ(plan.way, Way::in_place);
+  ASSERT_EQ(plan.count, 2U);
+  EXPECT_EQ(plan.steps[0].kind, Step::Kind::store);
+  EXPECT_EQ(plan.steps[0].word, 0U);
+  EXPECT_EQ(plan.steps[1].kind, Step::Kind::invalidate);
+}
+
+TEST(Plan, APresetIsKnownEverywhereBeforeTheDecidingWord) {
+  const Plan plan = between("bypass", "stage 2 A", {});
+  ASSERT_EQ(plan.way, Way::in_place);
+  const auto steps = plan.all();
+  const auto flip =
+      std::ranges::find_if(steps, [](const Step& s) { return s.kind == Step::Kind::store && s.word == 0; });
+  ASSERT_NE(flip, steps.end());
+  ASSERT_NE(flip, steps.begin());
+  EXPECT_EQ((flip - 1)->kind, Step::Kind::invalidate);
+}
+
+TEST(Plan, Stage2ToStage2TakesOne128BitStoreWhereThereIsOne) {
+  const Plan plan = between("stage 2 A", "stage 2 B", {.atomic128 = true, .swing = true, .entry_from_place = true});
+  EXPECT_EQ(plan.way, Way::store128);
+  ASSERT_EQ(plan.count, 2U);
+  EXPECT_EQ(plan.steps[0].word, 2U);
+}
+
+TEST(Plan, WordsThatAreNoPairAreNotStoredTogether) {
+  const Plan plan = between("stage 1 A", "stage 2 A", {.atomic128 = true, .swing = true, .entry_from_place = true});
+  EXPECT_EQ(plan.way, Way::swing);
+}
+
+TEST(Plan, WithoutIndirectionTheGapIsNamed) {
+  const Plan plan = between("stage 1 A", "stage 2 A", {.atomic128 = true, .swing = false, .entry_from_place = true});
+  EXPECT_EQ(plan.way, Way::disruptive);
+  EXPECT_EQ(plan.gap, Gap::no_indirection);
+}
+
+TEST(Plan, ASwingIsNotHitlessWhereAnEntrysWordsMayComeFromTwoPlaces) {
+  const Plan plan = between("stage 1 A", "stage 2 A", {.atomic128 = false, .swing = true, .entry_from_place = false});
+  EXPECT_EQ(plan.way, Way::disruptive);
+  EXPECT_EQ(plan.gap, Gap::split_fetch);
+}
+
+TEST(Plan, ExemptBitsDoNotCount) {
+  Ste from = driver::stage1_ste(entry_facts, 0x1000);
+  Ste to = driver::stage1_ste(entry_facts, 0x2000).with(Ste::MEV, 1);
+  EXPECT_EQ(make(from, to, {}).way, Way::disruptive);
+  EXPECT_EQ(make(from, to, {.exempt = driver::exempt_bits(true)}).way, Way::in_place);
+}
+
+TEST(Plan, EatsIsExemptOnlyWhileAtsIsOff) {
+  Ste from = driver::stage1_ste(entry_facts, 0x1000);
+  Ste to = driver::stage1_ste(entry_facts, 0x2000).with(Ste::EATS, Eats::full);
+  EXPECT_EQ(make(from, to, {.exempt = driver::exempt_bits(true)}).way, Way::in_place);
+  EXPECT_EQ(make(from, to, {.exempt = driver::exempt_bits(false)}).way, Way::disruptive);
+}
+
+TEST(Plan, OfCdsOneWordDecidesForAnAsidAndTwoForAnotherTable) {
+  const auto a = driver::stage1_cd(entry_facts, 1, table(0x10000));
+  const auto b = driver::stage1_cd(entry_facts, 2, table(0x10000));
+  const auto c = driver::stage1_cd(entry_facts, 2, table(0x20000));
+  const auto plan = [](const Cd& from, const Cd& to, const PlanFacts& facts) {
+    return driver::plan(from.w, to.w, driver::used_bits(from), driver::used_bits(to), facts);
+  };
+  EXPECT_EQ(plan(a, b, {}).way, Way::in_place);
+  EXPECT_EQ(plan(a, c, {}).way, Way::disruptive);
+  EXPECT_EQ(plan(a, c, {.atomic128 = true}).way, Way::store128);
+  EXPECT_EQ(plan(Cd{}, c, {}).way, Way::in_place);
+}
+
+TEST(UsedBits, AreAllThatTheDriverSets) {
+  for (const auto& k : kinds) {
+    SCOPED_TRACE(k.name);
+    EXPECT_TRUE(same(k.ste.w, {}, [&] {
+      auto unused = used(k.ste.w);
+      for (auto& w : unused) {
+        w = ~w;
+      }
+      return unused;
+    }()));
+    EXPECT_TRUE(base::reserved_zero(k.ste));
+  }
+}
+
+TEST(UsedBits, OfAnInvalidEntryAreItsValidBit) {
+  EXPECT_EQ(driver::used_bits(Ste{}, entry_facts), (EntryWords{1}));
+  EXPECT_EQ(driver::used_bits(Cd{}), (EntryWords{1ULL << 31}));
+}
+
+TEST(UsedBits, TheReservedConfigsAbort) {
+  for (unsigned config = 0; config < 4; ++config) {
+    const Ste ste = Ste{}.with(Ste::V, 1).with(Ste::Config, static_cast<SteConfig>(config));
+    EXPECT_EQ(driver::used_bits(ste, entry_facts), (EntryWords{0xf}));
+  }
+}
+
+TEST(UsedBits, S2VmidTagsStage1OnlyWhereThereIsAStage2) {
+  const Ste ste = driver::stage1_ste(entry_facts, 0x1000);
+  EXPECT_NE(driver::used_bits(ste, entry_facts)[2] & Ste::S2VMID.mask, 0U);
+  auto without = entry_facts;
+  without.stage2 = false;
+  EXPECT_EQ(driver::used_bits(ste, without)[2] & Ste::S2VMID.mask, 0U);
+}
+
+TEST(UsedBits, ADisabledRangeOfACdHasNone) {
+  const auto cd = driver::stage1_cd(entry_facts, 1, table(0x10000));
+  EXPECT_EQ(driver::used_bits(cd)[2] & Cd::TTB1.mask, 0U);
+  EXPECT_NE(driver::used_bits(cd)[1] & Cd::TTB0.mask, 0U);
+  EXPECT_EQ(driver::used_bits(cd.with(Cd::EPD0, 1))[1] & Cd::TTB0.mask, 0U);
+}
+
+} // namespace
+} // namespace sluice::test
