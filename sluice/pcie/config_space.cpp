@@ -1,5 +1,7 @@
 #include <sluice/pcie/config_space.hpp>
 
+#include <algorithm>
+
 namespace sluice::pcie {
 
 using base::Order;
@@ -25,25 +27,32 @@ std::uint32_t ConfigSpace::read(std::uint16_t offset, unsigned size) const {
   return words_[offset / 4].load(Order::acquire) >> shift(offset) & ones(size);
 }
 
+template <class F>
+void ConfigSpace::update(std::uint16_t offset, F next) {
+  auto& word = words_[offset / 4];
+  std::uint32_t old = word.load(Order::relaxed);
+  while (!word.compare_exchange(old, next(old), Order::acq_rel)) {
+  }
+}
+
 void ConfigSpace::write(std::uint16_t offset, unsigned size, std::uint32_t value) {
   if (!good(offset, size)) {
     return;
   }
-  auto& word = words_[offset / 4];
   const std::uint32_t lanes = ones(size) << shift(offset);
   const std::uint32_t in = (value & ones(size)) << shift(offset);
   const std::uint32_t writable = writable_[offset / 4] & lanes;
-  const std::uint32_t old = word.load(Order::relaxed);
-  word.store(((old & ~writable) | (in & writable)) & ~(in & clearable_[offset / 4]), Order::release);
+  const std::uint32_t cleared = in & clearable_[offset / 4];
+  update(offset, [=](std::uint32_t old) { return ((old & ~writable) | (in & writable)) & ~cleared; });
 }
 
 void ConfigSpace::set(std::uint16_t offset, unsigned size, std::uint32_t value) {
   if (!good(offset, size)) {
     return;
   }
-  auto& word = words_[offset / 4];
   const std::uint32_t lanes = ones(size) << shift(offset);
-  word.store((word.load(Order::relaxed) & ~lanes) | ((value & ones(size)) << shift(offset)), Order::release);
+  const std::uint32_t in = (value & ones(size)) << shift(offset);
+  update(offset, [=](std::uint32_t old) { return (old & ~lanes) | in; });
 }
 
 void ConfigSpace::make_writable(std::uint16_t offset, unsigned size, std::uint32_t bits) {
@@ -54,8 +63,8 @@ void ConfigSpace::make_write_one_to_clear(std::uint16_t offset, unsigned size, s
   put(clearable_, offset, size, bits);
 }
 
-std::uint16_t ConfigSpace::add_capability(std::uint8_t id, std::uint16_t size) {
-  const auto at = static_cast<std::uint16_t>((next_free_ + 3u) & ~3u);
+std::uint16_t ConfigSpace::add_capability(std::uint8_t id, std::uint16_t size, std::uint16_t from) {
+  const auto at = static_cast<std::uint16_t>((std::max(next_free_, from) + 3u) & ~3u);
   if (at + size > config::extended_capabilities) {
     return 0;
   }

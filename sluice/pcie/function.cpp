@@ -8,6 +8,8 @@ namespace sluice::pcie {
 
 namespace {
 
+constexpr std::uint32_t bar_is_64_bits = 0x4; // 7.5.1.2.1: memory, not prefetchable
+
 constexpr std::uint16_t bar_offset(unsigned index) { return static_cast<std::uint16_t>(config::bar0 + 4 * index); }
 
 // 7.5.3: what an endpoint of the second capability version shows.
@@ -36,10 +38,36 @@ bool Function::bus_master() const { return (config_.read(config::command, 2) & c
 void Function::add_bar(unsigned index, std::uint64_t size) {
   base::check(index + 1 < bars && std::has_single_bit(size) && size >= 4096);
   bar_size_[index] = size;
-  config_.set(bar_offset(index), 4, 0x4); // 7.5.1.2.1: memory, 64 bits, not prefetchable
+  config_.set(bar_offset(index), 4, bar_is_64_bits);
   const std::uint64_t writable = ~(size - 1);
   config_.make_writable(bar_offset(index), 4, static_cast<std::uint32_t>(writable));
   config_.make_writable(bar_offset(index + 1), 4, static_cast<std::uint32_t>(writable >> 32));
+}
+
+void Function::add_bar32(unsigned index, std::uint32_t size) {
+  base::check(index < bars && std::has_single_bit(size) && size >= 4096);
+  bar_size_[index] = size;
+  config_.make_writable(bar_offset(index), 4, ~(size - 1));
+}
+
+void Function::add_intx() {
+  config_.set(config::interrupt_pin, 1, 1);
+  config_.make_writable(config::interrupt_line, 1, 0xff);
+}
+
+void Function::set_interrupt(bool pending) {
+  // The lower byte: the upper one has bits that software clears.
+  const std::uint32_t status = config_.read(config::status, 1) & ~std::uint32_t{config::status_interrupt};
+  config_.set(config::status, 1, status | (pending ? config::status_interrupt : 0));
+  const bool disabled = (config_.read(config::command, 2) & config::command_interrupt_disable) != 0;
+  const bool line = pending && !disabled;
+  if (line == line_) {
+    return;
+  }
+  line_ = line;
+  if (intx_ != nullptr) {
+    line ? intx_->assert_line() : intx_->deassert_line();
+  }
 }
 
 Function::Window Function::bar(unsigned index) const {
@@ -47,8 +75,9 @@ Function::Window Function::bar(unsigned index) const {
       (config_.read(config::command, 2) & config::command_memory_space) == 0) {
     return {};
   }
-  const std::uint64_t low = config_.read(bar_offset(index), 4) & ~0xfu;
-  const std::uint64_t high = config_.read(bar_offset(index + 1), 4);
+  const std::uint32_t word = config_.read(bar_offset(index), 4);
+  const std::uint64_t low = word & ~0xfu;
+  const std::uint64_t high = (word & bar_is_64_bits) != 0 ? config_.read(bar_offset(index + 1), 4) : 0;
   return {high << 32 | low, bar_size_[index]};
 }
 
