@@ -1,0 +1,159 @@
+#include <sluice/pcie/virtio_rng.hpp>
+
+#include <algorithm>
+#include <array>
+
+// What an entropy source does when it has been told to.
+namespace sluice::pcie {
+
+using platform::MutexGuard;
+using platform::SpinGuard;
+
+namespace {
+constexpr std::size_t piece = 4096;
+}
+
+bool VirtioRng::run(Master& master) {
+  {
+    const MutexGuard turn{sync_, turn_};
+    const bool may_request = bus_master();
+    const std::uint32_t mine = may_request ? ~0u : hooked;
+    const std::uint32_t work = work_.fetch_and(~mine, base::Order::acq_rel) & mine;
+    if ((work & hooked) != 0) {
+      hook_.run(dma_, master, may_request, latest_delivery_);
+    }
+    if ((work & notified) != 0) {
+      serve(master);
+    }
+    if (may_request) {
+      send_messages(master);
+    }
+  }
+  return pending();
+}
+
+void VirtioRng::serve(Master& master) {
+  QueueLayout layout;
+  {
+    const SpinGuard guard{sync_, lock_};
+    if (!common_.live()) { // 3.1.1: nothing is consumed before DRIVER_OK
+      return;
+    }
+    layout = common_.layout();
+  }
+  if (!queue_started_) {
+    queue_.start(layout);
+    queue_started_ = true;
+  }
+  for (unsigned i = 0; i < layout.size; ++i) {
+    if (!serve_one(master)) {
+      return;
+    }
+  }
+  work_.fetch_or(notified, base::Order::acq_rel); // there may be more
+}
+
+bool VirtioRng::serve_one(Master& master) {
+  Chain chain;
+  const Virtqueue::Next next = queue_.next(master, chain);
+  if (next != Virtqueue::Next::chain) {
+    break_down(queue_.fault());
+    return false;
+  }
+  std::uint32_t written = 0;
+  if (!deliver(master, chain, written)) {
+    break_down(RingFault::access);
+    return false;
+  }
+  if (!queue_.complete(master, chain, written)) {
+    break_down(queue_.fault());
+    return false;
+  }
+  account(written);
+  if (queue_.wants_interrupt(master)) {
+    const SpinGuard guard{sync_, lock_};
+    raise(virtio::isr_queue, common_.queue_vector());
+  }
+  break_down(queue_.fault());
+  return queue_.fault() == RingFault::none;
+}
+
+bool VirtioRng::deliver(Master& master, const Chain& chain, std::uint32_t& written) {
+  std::array<std::byte, piece> bytes;
+  for (const Segment& segment : chain.segments()) {
+    for (std::uint32_t at = 0; at < segment.size && written < longest_delivery;) {
+      const std::size_t size = std::min<std::size_t>({piece, segment.size - at, longest_delivery - written});
+      stream_.fill(delivered_.bytes + written, std::span{bytes}.first(size));
+      latest_delivery_ = {segment.iova + at, static_cast<std::uint32_t>(size)};
+      if (!dma_.write(master, segment.iova + at, bytes.data(), size)) {
+        return false;
+      }
+      at += static_cast<std::uint32_t>(size);
+      written += static_cast<std::uint32_t>(size);
+    }
+  }
+  return true;
+}
+
+void VirtioRng::account(std::uint32_t written) {
+  std::array<std::byte, piece> bytes;
+  const SpinGuard guard{sync_, lock_};
+  for (std::uint32_t at = 0; at < written;) {
+    const auto now = std::span{bytes}.first(std::min<std::size_t>(piece, written - at));
+    stream_.fill(delivered_.bytes + at, now);
+    digest_.add(now);
+    at += static_cast<std::uint32_t>(now.size());
+  }
+  delivered_.bytes += written;
+  ++delivered_.buffers;
+}
+
+void VirtioRng::break_down(RingFault fault) {
+  if (fault != RingFault::none) {
+    const SpinGuard guard{sync_, lock_};
+    fail(fault);
+  }
+}
+
+// 2.1.2: a device that cannot go on says so, and tells a driver that is at work.
+void VirtioRng::fail(RingFault fault) {
+  if ((common_.status() & virtio::needs_reset) != 0) {
+    return;
+  }
+  ring_fault_ = fault;
+  common_.set_needs_reset();
+  if (common_.driver_ok()) {
+    raise(virtio::isr_configuration, common_.config_vector());
+  }
+}
+
+// 4.1.4.5.1: with MSI-X the ISR stays as it is.
+void VirtioRng::raise(std::uint8_t isr, std::uint16_t vector) {
+  if (msix_.enabled()) {
+    msix_.post(vector);
+    return;
+  }
+  if (isr_ == 0) {
+    interrupts_.fetch_add(1, base::Order::relaxed);
+  }
+  isr_ |= isr;
+  set_interrupt(pin());
+}
+
+// A message is a write like any other, so it goes through the SMMU; 6.1.4: after the data it tells of.
+void VirtioRng::send_messages(Master& master) {
+  for (unsigned i = 0; i < vectors; ++i) {
+    std::optional<Msix::Message> due;
+    {
+      const SpinGuard guard{sync_, lock_};
+      due = msix_.take();
+    }
+    if (!due) {
+      return;
+    }
+    dma_.write(master, due->address, &due->data, sizeof due->data);
+    messages_.fetch_add(1, base::Order::relaxed);
+  }
+}
+
+} // namespace sluice::pcie

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <sluice/pcie/dma.hpp>
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+namespace sluice::pcie {
+
+// Where a driver has put a split virtqueue (virtio 1.2, 2.7).
+struct QueueLayout {
+  std::uint16_t size{};
+  std::uint64_t descriptors{};
+  std::uint64_t driver{}; // the available ring
+  std::uint64_t device{}; // the used ring
+};
+
+// A buffer that the device may write.
+struct Segment {
+  std::uint64_t iova{};
+  std::uint32_t size{};
+};
+
+// One descriptor chain: its device-writable part.
+class Chain {
+public:
+  static constexpr std::size_t largest = 64;
+
+  std::uint16_t head() const { return head_; }
+  std::span<const Segment> segments() const { return {segments_.data(), count_}; }
+
+private:
+  friend class Virtqueue;
+
+  std::uint16_t head_{};
+  std::size_t count_{};
+  std::array<Segment, largest> segments_{};
+};
+
+// What is wrong with a ring: the driver has to reset the device.
+enum class RingFault : std::uint8_t {
+  none,
+  index,      // 2.7.6: more made available than the queue has entries
+  descriptor, // a head or next outside the table
+  loop,       // 2.7.5: a chain longer than the queue
+  flags,      // 2.7.5.3: an indirect table, which is not offered; 2.7.4.2: a readable buffer after a writable one
+  length,     // an empty buffer, or one that wraps
+  access,     // a request to the ring was not served
+};
+
+// The device's side of a split virtqueue. It keeps two indices and believes nothing else between calls. Used by one
+// thread at a time.
+class Virtqueue {
+public:
+  static constexpr std::uint16_t largest = Chain::largest;
+
+  explicit Virtqueue(Dma& dma) : dma_{dma} {}
+
+  void start(const QueueLayout& layout);
+
+  enum class Next : std::uint8_t { chain, none, broken };
+  // The next chain that the driver has made available.
+  Next next(Master& master, Chain& chain);
+  // Gives a chain back, of which `written` bytes were written. False: broken.
+  bool complete(Master& master, const Chain& chain, std::uint32_t written);
+  // 2.7.7: after complete, whether the driver wants to be told.
+  bool wants_interrupt(Master& master);
+
+  RingFault fault() const { return fault_; }
+
+private:
+  struct Descriptor {
+    std::uint64_t address;
+    std::uint32_t size;
+    std::uint16_t flags;
+    std::uint16_t next;
+  };
+  static_assert(sizeof(Descriptor) == 16);
+
+  Next broken(RingFault fault) {
+    fault_ = fault;
+    return Next::broken;
+  }
+  Next walk(Master& master, Chain& chain);
+  RingFault take(const Descriptor& descriptor, Chain& chain) const;
+
+  Dma& dma_;
+  QueueLayout layout_{};
+  std::uint16_t seen_{}; // chains taken, modulo 2^16
+  std::uint16_t used_{}; // and given back
+  RingFault fault_{};
+};
+
+} // namespace sluice::pcie
