@@ -130,6 +130,31 @@ struct DetachIommufdPt {
   static constexpr std::size_t min_size = 8;
 };
 
+enum HotResetFlags : std::uint32_t { hot_reset_dev_id = 1, hot_reset_dev_id_owned = 2 };
+
+// Followed by `count` times PciDependentDevice.
+struct PciHotResetInfo {
+  std::uint32_t argsz;
+  std::uint32_t flags;
+  std::uint32_t count;
+  static constexpr std::size_t min_size = 12;
+};
+
+struct PciDependentDevice {
+  std::uint32_t devid;
+  std::uint16_t segment;
+  std::uint8_t bus;
+  std::uint8_t devfn;
+};
+
+struct PciHotReset {
+  std::uint32_t argsz;
+  std::uint32_t flags;
+  std::uint32_t count; // of descriptors of groups that follow; 0 for who has bound the device
+  static constexpr std::size_t min_size = 12;
+};
+
+static_assert(sizeof(PciHotResetInfo) == 12 && sizeof(PciDependentDevice) == 8 && sizeof(PciHotReset) == 12);
 static_assert(sizeof(DeviceInfo) == 24 && sizeof(RegionInfo) == 32 && sizeof(IrqInfo) == 16 && sizeof(IrqSet) == 20);
 static_assert(sizeof(Feature) == 8 && sizeof(BindIommufd) == 24 && sizeof(AttachIommufdPt) == 16 &&
               sizeof(DetachIommufdPt) == 12);
