@@ -42,6 +42,27 @@ bool idle(const model::Snapshot& s) {
 
 } // namespace
 
+base::Result<std::unique_ptr<Endpoint>> Endpoint::make(driver::Smmu& driver, std::uint32_t stream) {
+  // Behind one host bridge a StreamID is the Requester ID.
+  const pcie::Address address{static_cast<std::uint16_t>(stream), stream};
+  std::unique_ptr<Endpoint> endpoint{new Endpoint{driver, address}};
+  const std::array streams{stream};
+  const auto device = driver.add(&endpoint->function, streams);
+  if (!device) {
+    return device.error();
+  }
+  endpoint->device = *device;
+  endpoint->function.config_write(pcie::config::command, 2,
+                                  pcie::config::command_bus_master | pcie::config::command_memory_space);
+  return endpoint;
+}
+
+Endpoint::~Endpoint() {
+  if (device != nullptr) {
+    static_cast<void>(driver_.remove(*device)); // it is in no group
+  }
+}
+
 SmmuNode::SmmuNode(const SmmuConfig& config, hosted::Port& port, const ClientMemory& clients, Interleave& interleave,
                    unsigned index)
     : bus_{port.arena, clients, port.irq, index * wires_per_smmu, interleave},
@@ -54,21 +75,16 @@ SmmuNode::SmmuNode(const SmmuConfig& config, hosted::Port& port, const ClientMem
   driver_ = std::move(*driver);
 
   for (const std::uint32_t stream : config.streams) {
-    // Behind one host bridge a StreamID is the Requester ID.
-    const pcie::Address address{static_cast<std::uint16_t>(stream), stream};
-    auto& endpoint = *endpoints_.emplace_back(std::make_unique<Endpoint>(address, platform::PciFacts{}));
-    const std::array streams{stream};
-    const auto device = driver_->add(&endpoint.function, streams);
-    if (!device) {
-      refuse(index, "no endpoint with StreamID " + std::to_string(stream), device.error());
+    auto endpoint = Endpoint::make(*driver_, stream);
+    if (!endpoint) {
+      refuse(index, "no endpoint with StreamID " + std::to_string(stream), endpoint.error());
     }
-    endpoint.device = *device;
-    endpoint.function.config_write(pcie::config::command, 2,
-                                   pcie::config::command_bus_master | pcie::config::command_memory_space);
+    endpoints_.push_back(std::move(*endpoint));
   }
 }
 
 SmmuNode::~SmmuNode() {
+  endpoints_.clear();
   driver_.reset();
   hosted::mmio_settle();
 }

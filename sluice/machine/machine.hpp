@@ -30,13 +30,23 @@ struct Config {
   hosted::PortConfig port{};
 };
 
-// A copy engine, known to the driver and allowed to be bus master.
-struct Endpoint {
-  Endpoint(pcie::Address address, platform::PciFacts facts) : engine{address}, function{engine, facts} {}
+// A copy engine that the driver has as a device and that may be bus master.
+class Endpoint {
+public:
+  // Errors: the driver's.
+  static base::Result<std::unique_ptr<Endpoint>> make(driver::Smmu& driver, std::uint32_t stream);
+  Endpoint(const Endpoint&) = delete;
+  Endpoint& operator=(const Endpoint&) = delete;
+  ~Endpoint();
 
   pcie::CopyEngine engine;
   PciFunction function;
   iommu::Device* device{};
+
+private:
+  Endpoint(driver::Smmu& driver, pcie::Address address) : engine{address}, function{engine}, driver_{driver} {}
+
+  driver::Smmu& driver_;
 };
 
 // One SMMU with what is before and behind it.
@@ -63,8 +73,8 @@ private:
   std::unique_ptr<model::Smmu> model_;
   std::unique_ptr<Mmio> mmio_;
   std::unique_ptr<SpoiledMmio> spoiled_;
-  std::vector<std::unique_ptr<Endpoint>> endpoints_;
   platform::Owned<driver::Smmu> driver_;
+  std::vector<std::unique_ptr<Endpoint>> endpoints_;
 };
 
 // What is left when everything has been taken down. All zero and true is well.
