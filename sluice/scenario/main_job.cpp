@@ -1,0 +1,244 @@
+#include <sluice/scenario/main_job.hpp>
+
+#include <sluice/hosted/errc.hpp>
+#include <sluice/scenario/stamp.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+
+namespace sluice::scenario {
+
+namespace {
+
+constexpr std::size_t traffic_threads = 2;
+constexpr std::size_t streams_per_thread = 3;
+// In one leaf of the stream table and in others.
+constexpr std::array<std::uint32_t, traffic_threads * streams_per_thread> stream_ids{0x08,  0x10,  0x11,
+                                                                                     0x108, 0x1f0, 0x3402};
+
+constexpr std::uint64_t progress_every_ns = 100'000'000;
+constexpr std::uint64_t steps_max = 1ULL << 40;
+
+machine::Config config_for(const MainJobOptions& options) {
+  machine::Config config;
+  machine::SmmuConfig& smmu = config.smmus.emplace_back();
+  smmu.features.streamid_bits = 16;
+  smmu.driver.stream_bits = 16;
+  smmu.streams.assign(stream_ids.begin(), stream_ids.end());
+  config.port.arena.size = 64 << 20;
+  config.port.store_buffers = options.store_buffers;
+  if (options.seeded) {
+    config.port.seeded.emplace().seed = options.seed;
+  }
+  return config;
+}
+
+// One run, from machine to verdict.
+class MainJob {
+public:
+  explicit MainJob(const MainJobOptions& options);
+
+  MainJobReport run(const std::function<void(const MainJobProgress&)>& progress);
+
+private:
+  void start_traffic();
+  void stop_traffic();
+  void change(const std::function<void(const MainJobProgress&)>& progress);
+  bool goes_on(std::uint64_t now) const;
+  MainJobProgress progress_at(std::uint64_t now) const;
+  void compare_counters();
+  void look_at_remains();
+  void judge_work();
+
+  MainJobOptions options_;
+  Findings findings_;
+  machine::Machine machine_;
+  machine::SmmuNode& node_;
+  hosted::Random random_;
+  std::vector<Stream> streams_;
+  EventBook events_;
+  std::unique_ptr<Changer> changer_;
+  std::vector<std::unique_ptr<Traffic>> traffic_;
+  std::vector<hosted::ActorId> actors_;
+  std::uint64_t begin_ns_{};
+  MainJobReport report_;
+};
+
+MainJob::MainJob(const MainJobOptions& options)
+    : options_{options}, machine_{config_for(options)}, node_{machine_.smmu()}, random_{options.seed},
+      streams_(stream_ids.size()), events_{{stream_ids.begin(), stream_ids.end()}, findings_} {
+  for (std::size_t i = 0; i < streams_.size(); ++i) {
+    streams_[i].index = i;
+    streams_[i].endpoint = &node_.endpoint(i);
+  }
+  changer_ = std::make_unique<Changer>(machine_, node_, streams_, events_, random_.fork(), findings_);
+}
+
+void MainJob::start_traffic() {
+  for (std::size_t i = 0; i < traffic_threads; ++i) {
+    std::vector<Stream*> mine;
+    for (std::size_t j = 0; j < streams_per_thread; ++j) {
+      mine.push_back(&streams_[j * traffic_threads + i]);
+    }
+    traffic_.push_back(std::make_unique<Traffic>(node_.model(), std::move(mine), events_, machine_.port().time,
+                                                 random_.fork(), findings_));
+    actors_.push_back(machine_.schedule().start(
+        fmt::format("traffic {}", i), [t = traffic_.back().get()](const std::stop_token& stop) { t->run(stop); }));
+  }
+}
+
+void MainJob::stop_traffic() {
+  for (const auto actor : actors_) {
+    machine_.schedule().request_stop(actor);
+  }
+  for (const auto actor : actors_) {
+    if (!machine_.schedule().join(actor)) {
+      findings_.add(Rule::queues, "an actor of the traffic hangs");
+    }
+  }
+  for (const auto& traffic : traffic_) {
+    const TrafficCounts& counts = traffic->counts();
+    report_.jobs += counts.jobs.load();
+    report_.moved += counts.moved.load();
+    report_.verified += counts.verified.load();
+    report_.during += counts.during.load();
+    report_.refused += counts.refused.load();
+    report_.aborts += counts.aborts.load();
+  }
+}
+
+MainJobProgress MainJob::progress_at(std::uint64_t now) const {
+  MainJobProgress p{static_cast<double>(now - begin_ns_) * 1e-9, changer_->counts().replaced_in_all(),
+                    changer_->counts().unmaps, 0};
+  for (const auto& traffic : traffic_) {
+    p.moved += traffic->counts().moved.load(base::Order::relaxed);
+  }
+  return p;
+}
+
+bool MainJob::goes_on(std::uint64_t now) const {
+  const bool enough = options_.changes != 0 && changer_->counts().replaced_in_all() >= options_.changes;
+  const bool late = !options_.seeded && static_cast<double>(now - begin_ns_) * 1e-9 >= options_.seconds;
+  return !enough && !late && !findings_.any();
+}
+
+void MainJob::change(const std::function<void(const MainJobProgress&)>& progress) {
+  platform::Time& time = machine_.port().time;
+  std::uint64_t next = begin_ns_;
+  for (std::uint64_t step = 0; step < steps_max; ++step) {
+    const std::uint64_t now = time.now_ns();
+    if (!goes_on(now)) {
+      return;
+    }
+    if (progress && now >= next) {
+      progress(progress_at(now));
+      next = now + progress_every_ns;
+    }
+    changer_->step();
+  }
+}
+
+void MainJob::compare_counters() {
+  const driver::Counters driver = node_.driver().counters();
+  const model::Counters smmu = node_.model().counters();
+  report_.commands = {driver.commands, smmu.commands};
+  report_.syncs = {driver.syncs, smmu.syncs};
+  report_.events = {driver.events, smmu.events_recorded};
+  report_.events_expected = events_.expected();
+  report_.events_unexpected = events_.unexpected();
+  const std::array pairs{std::pair{"commands", report_.commands}, std::pair{"SYNCs", report_.syncs},
+                         std::pair{"events", report_.events}};
+  for (const auto& [what, sides] : pairs) {
+    if (sides.driver != sides.smmu) {
+      findings_.add(Rule::counts, fmt::format("{}: the driver counts {}, the SMMU {}", what, sides.driver, sides.smmu));
+    }
+  }
+  if (driver.events != events_.expected() + events_.unexpected()) {
+    findings_.add(Rule::quiet, fmt::format("the driver read {} events and handed on {}", driver.events,
+                                           events_.expected() + events_.unexpected()));
+  }
+  if (smmu.events_discarded + driver.event_overflows != 0) {
+    findings_.add(Rule::quiet, fmt::format("{} events were lost", smmu.events_discarded));
+  }
+  if (driver.timeouts + driver.command_errors + smmu.command_errors + driver.global_errors != 0) {
+    findings_.add(Rule::queues, fmt::format("{} waits ran out, {} commands were in error, {} global errors",
+                                            driver.timeouts, smmu.command_errors, driver.global_errors));
+  }
+  if (node_.strays() != 0) {
+    findings_.add(Rule::bytes,
+                  fmt::format("{} accesses of endpoints led to memory that is not theirs", node_.strays()));
+  }
+}
+
+void MainJob::look_at_remains() {
+  report_.remains = machine_.tear_down();
+  const machine::Remains& r = report_.remains;
+  if (!r.nothing()) {
+    findings_.add(Rule::leaks,
+                  fmt::format("{} bytes of endpoints' memory, {} bytes of tables and queues and {} bytes of "
+                              "objects in {} blocks are left",
+                              r.client_bytes, r.driver_dma, r.driver_plain, r.driver_blocks));
+  }
+  if (!r.queues_idle) {
+    findings_.add(Rule::leaks, "commands or events are left in a queue, or a global error is active");
+  }
+}
+
+// A run that did nothing would hold every rule.
+void MainJob::judge_work() {
+  if (findings_.any()) {
+    return; // it was cut short
+  }
+  const ChangeCounts& changes = report_.changes;
+  for (std::size_t from = 0; from < kinds; ++from) {
+    for (std::size_t to = 0; to < kinds; ++to) {
+      const bool possible = from != to || static_cast<Kind>(from) != Kind::identity;
+      if (possible && changes.replaced[from][to] == 0) {
+        findings_.add(Rule::work, fmt::format("{} was never replaced by {}", name(static_cast<Kind>(from)),
+                                              name(static_cast<Kind>(to))));
+      }
+    }
+  }
+  if (report_.during == 0) {
+    findings_.add(Rule::work, "no access met a change");
+  }
+  if (report_.refused == 0 || changes.unmaps == 0 || changes.reborn == 0) {
+    findings_.add(Rule::work, "nothing was unmapped and read again, or no domain was made anew");
+  }
+}
+
+MainJobReport MainJob::run(const std::function<void(const MainJobProgress&)>& progress) {
+  changer_->attach_all();
+  node_.mmio().plant(options_.fault);
+  begin_ns_ = machine_.port().time.now_ns();
+  start_traffic();
+  change(progress);
+  stop_traffic();
+  report_.seconds = static_cast<double>(machine_.port().time.now_ns() - begin_ns_) * 1e-9;
+  node_.mmio().plant(machine::CommandFault::none);
+  report_.spoiled = node_.mmio().spoiled();
+  changer_->finish();
+  report_.changes = changer_->counts();
+  traffic_.clear(); // and their ports
+  compare_counters();
+  changer_.reset();
+  judge_work();
+  look_at_remains();
+  report_.checks = findings_.checks();
+  report_.seed = options_.seed;
+  return report_;
+}
+
+} // namespace
+
+bool MainJobReport::holds() const {
+  return !checks.empty() && std::all_of(checks.begin(), checks.end(), [](const Check& c) { return c.holds(); });
+}
+
+MainJobReport run_main_job(const MainJobOptions& options, const std::function<void(const MainJobProgress&)>& progress) {
+  return MainJob{options}.run(progress);
+}
+
+} // namespace sluice::scenario

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <sluice/machine/command_fault.hpp>
+#include <sluice/machine/machine.hpp>
+#include <sluice/scenario/changer.hpp>
+#include <sluice/scenario/findings.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+namespace sluice::scenario {
+
+struct MainJobOptions {
+  double seconds{5};         // of a run of free threads
+  std::uint64_t changes{0};  // after so many replacements the run ends; 0: only by time
+  std::uint64_t seed{1};     // of every choice that the run makes
+  bool seeded{false};        // one thread at a time in an order given by the seed: repeats exactly
+  bool store_buffers{false}; // of the explorer; seeded, and in the explore build
+  machine::CommandFault fault{machine::CommandFault::none};
+};
+
+// How far a run is.
+struct MainJobProgress {
+  double seconds{};
+  std::uint64_t replaced{};
+  std::uint64_t unmaps{};
+  std::uint64_t moved{}; // bytes
+};
+
+struct BothSides {
+  std::uint64_t driver{};
+  std::uint64_t smmu{};
+};
+
+struct MainJobReport {
+  std::vector<Check> checks;
+  std::uint64_t seed{};
+  double seconds{}; // virtual, where the run was seeded
+  ChangeCounts changes;
+  std::uint64_t jobs{};
+  std::uint64_t moved{}, verified{}; // bytes
+  std::uint64_t during{};            // jobs that a change was under way in
+  std::uint64_t refused{};           // reads of unmapped memory, as they should be
+  std::uint64_t aborts{};            // all others
+  std::uint64_t events_expected{}, events_unexpected{};
+  BothSides commands, syncs, events;
+  std::uint64_t spoiled{}; // commands, by the planted fault
+  machine::Remains remains;
+
+  bool holds() const;
+};
+
+// Traffic from two threads through one SMMU while a third replaces the domains under it, maps and unmaps. Ends at the
+// first thing that is found wrong. `progress` is called now and then by the third. Throws hosted::SetupError.
+MainJobReport run_main_job(const MainJobOptions& options,
+                           const std::function<void(const MainJobProgress&)>& progress = {});
+
+} // namespace sluice::scenario
