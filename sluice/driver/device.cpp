@@ -147,6 +147,7 @@ Change SmmuDevice::commit(Attachment& attachment, Attachment* old) {
 
 Change SmmuDevice::detach_and_free(Attachment& old) {
   Change change = move_to(parts_.idle->ste());
+  change.confirmed = change.confirmed && !failed_; // memory may say so already, but the SMMU has not
   domain_.store(parts_.idle, Order::release);
   let_go(static_cast<RidAttachment&>(old), change);
   if (!change.confirmed) {
@@ -163,19 +164,19 @@ Change SmmuDevice::move_to(const arch::Ste& ste) {
   return change;
 }
 
-// `change` says whether the SMMU has let go of it too.
+// `change` says whether the SMMU has let go of it too. If not, its domain keeps it in the audience: who unmaps there
+// has to learn that nobody is told.
 void SmmuDevice::let_go(RidAttachment& old, Change& change) {
-  const bool confirmed = change.confirmed;
+  if (!change.confirmed) {
+    old.smmu_domain().distrust();
+    return parts_.held.add(old);
+  }
   if (Audience* audience = old.smmu_domain().audience()) {
     if (audience->remove(sids_, 0)) {
       old.smmu_domain().flush(change);
     }
   }
-  if (confirmed) {
-    old.destroy();
-  } else {
-    parts_.held.add(old);
-  }
+  old.destroy();
 }
 
 // Rule 2: the change is complete in memory, but nobody knows what the SMMU makes of it.

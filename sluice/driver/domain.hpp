@@ -23,6 +23,8 @@ public:
   virtual Audience* audience() { return nullptr; }
   // Nobody is attached any more: its tag leaves the TLBs.
   virtual void flush(iommu::Change&) {}
+  // The SMMU may go on using it, whatever memory says.
+  virtual void distrust() {}
 
 protected:
   using iommu::Domain::Domain;

@@ -70,45 +70,48 @@ void PagingDomain::release() {
 void PagingDomain::free_self() { platform::Owned<PagingDomain>{parts_.platform.memory, this}.reset(); }
 
 Progress PagingDomain::map(std::uint64_t iova, std::uint64_t pa, std::uint64_t size, iommu::Prot prot) {
+  const platform::ReadSection section{parts_.platform.sync};
   return table_->map(iova, pa, size, prot_of(prot));
 }
 
-Result<std::uint64_t> PagingDomain::iova_to_phys(std::uint64_t iova) { return table_->iova_to_phys(iova); }
+Result<std::uint64_t> PagingDomain::iova_to_phys(std::uint64_t iova) {
+  const platform::ReadSection section{parts_.platform.sync};
+  return table_->iova_to_phys(iova);
+}
 
 // The table first, then who may have seen it, told with one SYNC, then what it consisted of.
 Progress PagingDomain::unmap(std::uint64_t iova, std::uint64_t size) {
   pagetable::Gather gather;
-  const Progress progress = table_->unmap(iova, size, gather);
-  if (gather.empty()) {
-    return progress;
+  Progress progress;
+  bool anybody = false;
+  {
+    const platform::ReadSection section{parts_.platform.sync};
+    progress = table_->unmap(iova, size, gather);
+    if (!gather.empty()) {
+      // Who attaches publishes himself and then stores his entry: either he is seen here, or his entry is stored after
+      // the table has changed.
+      base::full_fence();
+      anybody = audience_.anybody();
+    }
   }
-  const Status told = invalidate(gather);
-  if (!told) {
-    unclean_.store(1, Order::relaxed);
-    table_->keep(gather);
-    return {progress.done, told};
+  if (anybody) {
+    const Invalidation todo{gather, tag_, table_->config().granule, parts_.capabilities.range_invalidate};
+    const Status told = parts_.commands.submit(todo.commands());
+    if (!told) {
+      distrust();
+      table_->keep(gather);
+      return {progress.done, told};
+    }
   }
   table_->release(gather);
   return progress;
-}
-
-Status PagingDomain::invalidate(const pagetable::Gather& gather) {
-  // Who attaches publishes himself and then stores his entry: either he is seen here, or his entry is stored after the
-  // table has changed.
-  base::full_fence();
-  const platform::ReadSection section{parts_.platform.sync};
-  if (!audience_.anybody()) {
-    return {};
-  }
-  const Invalidation todo{gather, tag_, table_->config().granule, parts_.capabilities.range_invalidate};
-  return parts_.commands.submit(todo.commands());
 }
 
 void PagingDomain::flush(iommu::Change& change) {
   CommandBatch batch{parts_.commands};
   batch.add(invalidate_all(tag_));
   if (!batch.finish(change)) {
-    unclean_.store(1, Order::relaxed);
+    distrust();
   }
 }
 

@@ -20,6 +20,7 @@ public:
   base::Result<RidEntry> rid_entry() override;
   Audience* audience() override { return &audience_; }
   void flush(iommu::Change& change) override;
+  void distrust() override { unclean_.store(1, base::Order::relaxed); }
 
   Tag tag() const { return tag_; }
   pagetable::PageTable& table() { return *table_; }
@@ -27,7 +28,6 @@ public:
 private:
   void release() override;
   void free_self();
-  base::Status invalidate(const pagetable::Gather& gather);
 
   Parts& parts_;
   Tag tag_;
