@@ -201,6 +201,10 @@ void translate(benchmark::State& state, std::uint32_t sid, std::uint64_t count, 
       break;
     }
   }
+  const auto c = port.counters();
+  const auto n = static_cast<double>(state.iterations());
+  state.counters["misses"] = static_cast<double>(c.tlb_misses) / n;
+  state.counters["reads"] = static_cast<double>(c.walks) / n;
 }
 
 void one_hot_page(benchmark::State& s) { translate(s, 1, 1, false); }

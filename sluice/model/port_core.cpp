@@ -34,23 +34,23 @@ bool PortCore::resolve_slowly(const Request& r, Target& target) {
     fault_.event = arch::EventType::F_ADDR_SIZE;
     return false;
   }
-  if (resolve_hit(*b, r, target)) {
-    return true;
+  if (b->bypass) {
+    return resolve_hit(*b, r, target);
   }
   const unsigned wanted = rights::wanted(r.write, b->instruction(r), b->privileged(r));
   TlbEntry walked;
-  const TlbEntry* hit = find(*b, r.address);
-  if (hit == nullptr) {
+  const TlbEntry* entry = find(*b, r.address);
+  if (entry == nullptr) {
     if (!walker_.translate(regime, r.address, wanted, walked, fault_)) {
       return false;
     }
-    hit = &walked;
+    entry = &walked;
   }
-  if ((hit->allowed() >> wanted & 1) == 0) {
-    fault_ = Walker::permission_fault(regime, *hit, r.address, wanted);
+  if ((entry->allowed() >> wanted & 1) == 0) {
+    fault_ = Walker::permission_fault(regime, *entry, r.address, wanted);
     return false;
   }
-  fill(*b, *hit, r, target);
+  fill(*b, *entry, r, target);
   return true;
 }
 

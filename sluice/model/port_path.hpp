@@ -13,7 +13,7 @@ inline const TlbEntry* PortCore::find(const Binding& b, std::uint64_t address) c
   }
   const std::uint64_t page = page_of(address);
   const TlbEntry* e = tlb_.find(b.context, page);
-  return e != nullptr ? e : tlb_.find(b.global_context, page);
+  return e != nullptr || !tlb_.has_globals() ? e : tlb_.find(b.global_context, page);
 }
 
 inline void PortCore::fill(const Binding& b, const TlbEntry& e, const Request& r, Target& target) {

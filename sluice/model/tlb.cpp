@@ -5,9 +5,9 @@
 
 namespace sluice::model {
 
-const TlbEntry& Tlb::insert(const TlbEntry& entry) {
+void Tlb::insert(const TlbEntry& entry) {
   leaf_sizes_ |= 1ULL << entry.leaf_log2();
-  return entries_[entry_slot(entry.context(), entry.page())] = entry;
+  entries_[entry_slot(entry.context(), entry.page())] = entry;
 }
 
 const WalkEntry* Tlb::find_walk(std::uint32_t context, std::uint64_t page, unsigned span) const {
@@ -101,6 +101,7 @@ void Tlb::clear() {
   std::ranges::fill(walks(), WalkEntry{});
   leaf_sizes_ = 0;
   spans_ = 0;
+  has_globals_ = false;
 }
 
 } // namespace sluice::model

@@ -92,7 +92,13 @@ public:
     return e.tag == (key.tag | page) ? &e : nullptr;
   }
   const TlbEntry* find(std::uint32_t context, std::uint64_t page) const { return find(TlbKey{context}, page); }
-  const TlbEntry& insert(const TlbEntry& entry);
+  void insert(const TlbEntry& entry);
+  void insert_global(const TlbEntry& entry) {
+    insert(entry);
+    has_globals_ = true;
+  }
+  // Whether one was inserted since the last clear().
+  bool has_globals() const { return has_globals_; }
 
   const WalkEntry* find_walk(std::uint32_t context, std::uint64_t page, unsigned span) const;
   void insert_walk(const WalkEntry& entry);
@@ -121,6 +127,7 @@ private:
   const std::unique_ptr<WalkEntry[]> walks_;
   std::uint64_t leaf_sizes_{0}; // bit n: a leaf of 2^n bytes has been inserted since the last clear()
   std::uint64_t spans_{0};      // bit n: likewise a table of that span
+  bool has_globals_{false};
 };
 
 } // namespace sluice::model

@@ -167,7 +167,11 @@ bool Walker::translate(const Regime& regime, std::uint64_t address, unsigned wan
     out.where = s2.pa() | leaf.rights | s2.stage2() << 6;
     out.set_type(type.mair, type.sh, 0);
   }
-  out = tlb_.insert(out);
+  if (leaf.global) {
+    tlb_.insert_global(out);
+  } else {
+    tlb_.insert(out);
+  }
   return true;
 }
 

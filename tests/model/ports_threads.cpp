@@ -50,7 +50,7 @@ void nobody_reads_what_a_sync_has_retired(Traffic traffic) {
     });
   }
   Driver driver{rig};
-  for (std::uint64_t i = 1; i <= 300 || served.load() < 1000; ++i) {
+  for (std::uint64_t i = 1; i <= 150 || served.load() < 1000; ++i) {
     const auto now = pages[i % 2];
     const auto before = pages[(i + 1) % 2];
     rig.ram.put(now, good);
