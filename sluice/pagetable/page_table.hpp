@@ -37,8 +37,8 @@ enum class Clear : std::uint8_t { no, yes };
 //
 // Who cannot exclude that another thread works on an overlapping range meanwhile calls within a ReadSection of the
 // table's Sync; one section may hold many calls. Then every leaf is what one of the callers stored, no table is lost or
-// used after it was freed, and who finds the other's work gets an error. Only two maps of one page that meet within
-// nanoseconds may both report success: one of the two stays, and one unmap removes it.
+// used after it was freed, and who finds the other's work gets an error. What does not exclude each other: two maps of
+// one page that run at the same time may both report success; one of the two stays, and one unmap removes it.
 //
 // On return what was mapped is visible to the SMMU; nothing has to be invalidated for it, as invalid entries are never
 // cached (3.21.1). What was unmapped cannot be reached by walks that begin afterwards; what the Gather says has to be

@@ -81,7 +81,8 @@ private:
   [[gnu::noinline]] base::Progress unmap_all(std::uint64_t iova, std::uint64_t size, Gather& gather);
   base::Progress unmap_some(std::uint64_t iova, std::uint64_t left, Gather& gather);
   std::uint64_t unmap_pages(Word* at, std::uint64_t count);
-  bool detach(Word* at, std::uint64_t descriptor, std::uint64_t iova, unsigned shift, Gather& gather);
+  enum class Detach : std::uint8_t { done, not_possible, look_again };
+  Detach detach(Word* at, std::uint64_t descriptor, std::uint64_t iova, unsigned shift, Gather& gather);
   static void add_leaves(Gather& gather, std::uint64_t iova, std::uint64_t size, unsigned shift) {
     gather.add(iova, size, shift, 1u << F::level(shift), false);
   }

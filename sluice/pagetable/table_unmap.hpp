@@ -58,8 +58,9 @@ base::Progress Table<F, coherent>::unmap_some(std::uint64_t iova, std::uint64_t 
     if (!F::valid(d)) {
       return {0, base::Errc::not_mapped};
     }
-    if (whole && detach(at, d, iova, shift, gather)) {
-      return {span, {}};
+    if (const auto outcome = whole ? detach(at, d, iova, shift, gather) : Detach::not_possible;
+        outcome != Detach::not_possible) {
+      return {outcome == Detach::done ? span : 0, {}};
     }
     shift -= F::stride;
     at = tree_.next(d, iova, shift);
@@ -86,24 +87,22 @@ std::uint64_t Table<F, coherent>::unmap_pages(Word* at, std::uint64_t count) {
 // Takes away a table without holes whose whole range is unmapped. Where there is no memory for the note of it, the
 // leaves are cleared one by one and the table stays for the next map.
 template <class F, bool coherent>
-bool Table<F, coherent>::detach(Word* at, std::uint64_t descriptor, std::uint64_t iova, unsigned shift,
-                                Gather& gather) {
+auto Table<F, coherent>::detach(Word* at, std::uint64_t descriptor, std::uint64_t iova, unsigned shift, Gather& gather)
+    -> Detach {
   const auto levels = tree_.levels_if_full(descriptor, shift - F::stride);
   Grave* const grave = levels != 0 ? grave_of(gather) : nullptr;
   if (grave == nullptr || grave->count == Grave::capacity) {
-    return false;
+    return Detach::not_possible;
   }
   const auto table = F::table_address(descriptor);
-  while (!at->compare_exchange(descriptor, 0, base::Order::acq_rel)) {
-    if (F::table_address(descriptor) != table || !F::is_table(descriptor)) { // else it was settled meanwhile
-      return false;
-    }
+  if (!at->compare_exchange(descriptor, 0, base::Order::acq_rel)) {
+    return Detach::look_again; // another thread was quicker
   }
   tree_.clean(at, sizeof(Word));
   grave->tables[grave->count++] = table | (shift - F::stride);
   const unsigned deepest = static_cast<unsigned>(std::bit_width(levels)) - 1;
   gather.add(iova, std::uint64_t{1} << shift, arch::level_shift(F::granule, static_cast<int>(deepest)), levels, true);
-  return true;
+  return Detach::done;
 }
 
 template <class F, bool coherent>

@@ -68,6 +68,8 @@ TEST(NonCoherent, WhatIsMappedIsInMemoryOnReturnAndWhatIsUnmappedIsNot) {
       ASSERT_TRUE(complete(table->map(iova, page, size, rw), size));
       ASSERT_EQ(walker.walk(iova).value().pa, page);
       ASSERT_EQ(walker.walk(iova + size - page).value().pa, size);
+      ASSERT_FALSE(walker.walk((iova + size) % end).has_value());
+      ASSERT_FALSE(walker.walk((iova - page) % end).has_value());
       ASSERT_TRUE(complete(unmap(*table, iova, size), size));
       ASSERT_FALSE(walker.walk(iova).has_value());
       ASSERT_FALSE(walker.walk(iova + size - page).has_value());

@@ -15,18 +15,7 @@ struct Sink final : DirtySink {
 
 class Dirty : public testing::TestWithParam<Stage> {
 protected:
-  // What an SMMU with HD does for a write: false if that is a permission fault.
-  bool write(std::uint64_t iova) {
-    auto* const at = entry(iova);
-    std::uint64_t d = at->load();
-    const std::uint64_t dbm = 1ULL << 51;
-    const std::uint64_t bit = 1ULL << 7; // AP[2], or S2AP[1]
-    const bool writable = GetParam() == Stage::one ? (d & bit) == 0 : (d & bit) != 0;
-    if (!writable && (d & dbm) == 0) {
-      return false;
-    }
-    return writable || at->compare_exchange(d, d ^ bit);
-  }
+  bool write(std::uint64_t iova) { return write_through(rig.arena, *table, iova); }
   Runs read(std::uint64_t iova, std::uint64_t size, Clear clear = Clear::no) {
     Sink sink;
     Gather gather;
@@ -38,21 +27,6 @@ protected:
 
   Rig rig;
   OwnedPageTable table = rig.table({.stage = GetParam(), .input_bits = 39, .dirty = true});
-
-private:
-  base::DmaWord* entry(std::uint64_t iova) {
-    const Walker walker{rig.arena, *table};
-    const auto found = walker.walk(iova).value();
-    std::uint64_t at = table->fields().TTB;
-    for (int level = walker.first_level();; ++level) {
-      const unsigned shift = 12 + 9 * static_cast<unsigned>(3 - level);
-      auto* const word = static_cast<base::DmaWord*>(*rig.arena.at(at + (iova >> shift) % 512 * 8, 8));
-      if (level == found.level) {
-        return word;
-      }
-      at = word->load() & 0xffff'ffff'f000;
-    }
-  }
 };
 INSTANTIATE_TEST_SUITE_P(Stages, Dirty, testing::Values(Stage::one, Stage::two));
 

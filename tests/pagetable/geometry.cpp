@@ -184,7 +184,7 @@ TEST(Make, RefusesATableBeyondTheOutputSize) {
 }
 TEST(Make, FailsWithoutMemoryAndLeavesNothing) {
   Rig rig;
-  for (const std::uint64_t nth : {1, 2}) {
+  for (std::uint64_t nth = 1; nth <= 2; ++nth) {
     rig.memory.fail(nth);
     EXPECT_EQ(make(rig.memory, rig.sync, {}).error(), Errc::no_memory);
     EXPECT_EQ(rig.memory.counts().live(), 0U);

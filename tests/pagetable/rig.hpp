@@ -100,6 +100,7 @@ public:
     std::uint64_t pa{};
     std::uint64_t leaf_size{};
     int level{};
+    std::uint64_t at{}; // of the descriptor
   };
   // Nothing where hardware would raise F_TRANSLATION.
   std::optional<Found> walk(std::uint64_t address) const {
@@ -115,7 +116,7 @@ public:
       }
       if (level == 3 || !bit1) {
         const std::uint64_t size = 1ULL << shift(level);
-        return Found{d, (bits(d) & ~(size - 1)) | (address & (size - 1)), size, level};
+        return Found{d, (bits(d) & ~(size - 1)) | (address & (size - 1)), size, level, at};
       }
       const std::uint64_t index = (address >> shift(level + 1)) & ((1ULL << (page_shift_ - 3)) - 1);
       at = (bits(d) & ~((1ULL << page_shift_) - 1)) + 8 * index;
@@ -154,6 +155,16 @@ private:
   Granule granule_;
   unsigned page_shift_;
 };
+
+// A write by an SMMU with HD: 3.13. False where that is a permission fault.
+inline bool write_through(const hosted::Arena& arena, const PageTable& table, std::uint64_t iova) {
+  auto* const word = static_cast<base::DmaWord*>(*arena.at(Walker{arena, table}.walk(iova).value().at, 8));
+  const std::uint64_t dbm = 1ULL << 51;
+  const std::uint64_t bit = 1ULL << 7; // AP[2], or S2AP[1]
+  std::uint64_t d = word->load();
+  const bool writable = table.config().stage == Stage::one ? (d & bit) == 0 : (d & bit) != 0;
+  return writable || ((d & dbm) != 0 && word->compare_exchange(d, d ^ bit));
+}
 
 // Every format with sizes that exercise each start level.
 inline std::vector<Config> formats() {
