@@ -25,8 +25,13 @@ std::size_t copy_word_in(std::byte* ram, const std::byte* from) {
   __atomic_store_n(reinterpret_cast<Word*>(ram), word, __ATOMIC_RELAXED);
   return sizeof word;
 }
-inline bool whole_word(const std::byte* ram, std::size_t left) {
-  return left >= 8 && reinterpret_cast<std::uintptr_t>(ram) % 8 == 0;
+// The widest word that is aligned and not longer than what is left.
+inline std::size_t word_size(const std::byte* ram, std::size_t left) {
+  std::size_t size = 8;
+  while (size > left || reinterpret_cast<std::uintptr_t>(ram) % size != 0) {
+    size /= 2;
+  }
+  return size;
 }
 } // namespace detail
 
@@ -34,8 +39,19 @@ inline void copy_out(const void* ram, void* into, std::size_t size) {
   const auto* from = static_cast<const std::byte*>(ram);
   auto* to = static_cast<std::byte*>(into);
   for (std::size_t at = 0; at < size;) {
-    at += detail::whole_word(from + at, size - at) ? detail::copy_word_out<std::uint64_t>(from + at, to + at)
-                                                   : detail::copy_word_out<std::uint8_t>(from + at, to + at);
+    switch (detail::word_size(from + at, size - at)) {
+    case 8:
+      at += detail::copy_word_out<std::uint64_t>(from + at, to + at);
+      break;
+    case 4:
+      at += detail::copy_word_out<std::uint32_t>(from + at, to + at);
+      break;
+    case 2:
+      at += detail::copy_word_out<std::uint16_t>(from + at, to + at);
+      break;
+    default:
+      at += detail::copy_word_out<std::uint8_t>(from + at, to + at);
+    }
   }
 }
 
@@ -43,8 +59,19 @@ inline void copy_in(void* ram, const void* from, std::size_t size) {
   auto* to = static_cast<std::byte*>(ram);
   const auto* source = static_cast<const std::byte*>(from);
   for (std::size_t at = 0; at < size;) {
-    at += detail::whole_word(to + at, size - at) ? detail::copy_word_in<std::uint64_t>(to + at, source + at)
-                                                 : detail::copy_word_in<std::uint8_t>(to + at, source + at);
+    switch (detail::word_size(to + at, size - at)) {
+    case 8:
+      at += detail::copy_word_in<std::uint64_t>(to + at, source + at);
+      break;
+    case 4:
+      at += detail::copy_word_in<std::uint32_t>(to + at, source + at);
+      break;
+    case 2:
+      at += detail::copy_word_in<std::uint16_t>(to + at, source + at);
+      break;
+    default:
+      at += detail::copy_word_in<std::uint8_t>(to + at, source + at);
+    }
   }
 }
 
