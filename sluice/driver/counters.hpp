@@ -15,7 +15,6 @@ struct Counters {
   std::uint64_t changes_store128{};
   std::uint64_t changes_swung{};
   std::uint64_t changes_disruptive{};
-  std::uint64_t maps{}, unmaps{};
   std::uint64_t events{};           // records read
   std::uint64_t events_unknown{};   // of a StreamID that no device has
   std::uint64_t events_unhandled{}; // nobody wanted them

@@ -79,6 +79,9 @@ Status StreamTable::make(unsigned bits, bool two_levels) {
       return level1.error();
     }
     level1_ = std::move(*level1);
+    if (!memory_.facts().coherent_walks) {
+      memory_.clean(level1_.words(), level1_.size()); // no Span, in memory too
+    }
     return {};
   }
   auto only = Leaf::make(memory_, leaf_bits_);
