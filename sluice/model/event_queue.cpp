@@ -1,4 +1,5 @@
 #include <sluice/arch/queues.hpp>
+#include <sluice/base/fence.hpp>
 #include <sluice/model/core.hpp>
 #include <sluice/model/memory_types.hpp>
 
@@ -47,9 +48,13 @@ Core::Recorded Core::record(const arch::Event& event) {
     count_.events_discarded.fetch_add(1, base::Order::relaxed);
   } else {
     result.written = true;
-    result.event_edge = arch::queue_empty(wr, rd, log2) && irqs.get(arch::IRQ_CTRLACK::EVENTQ_IRQEN) != 0;
     prod.set(EVENTQ_PROD::WR, arch::queue_advance(wr, log2));
     regs_.put(prod); // release: the record is visible before PROD
+    // 3.18.2: an edge if the queue was empty. Software that has emptied it meanwhile looks at PROD after it has written
+    // CONS: either it sees this record, or its CONS is seen here.
+    base::full_fence();
+    const auto now = static_cast<std::uint32_t>(regs_.get<EVENTQ_CONS>().get(EVENTQ_CONS::RD));
+    result.event_edge = arch::queue_empty(wr, now, log2) && irqs.get(arch::IRQ_CTRLACK::EVENTQ_IRQEN) != 0;
     count_.events_recorded.fetch_add(1, base::Order::relaxed);
   }
   if (result.event_edge || result.gerror_edge) {
