@@ -1,0 +1,80 @@
+#include <tools/sluice/run.hpp>
+
+#include <nlohmann/json.hpp>
+
+namespace sluice::tool {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json of(const scenario::BothSides& sides) { return {{"driver", sides.driver}, {"smmu", sides.smmu}}; }
+
+Json of(const scenario::ChangeCounts& changes) {
+  Json replaced = Json::object();
+  for (std::size_t from = 0; from < scenario::kinds; ++from) {
+    for (std::size_t to = 0; to < scenario::kinds; ++to) {
+      const auto key = std::string{scenario::name(static_cast<scenario::Kind>(from))} + " -> " +
+                       std::string{scenario::name(static_cast<scenario::Kind>(to))};
+      replaced[key] = changes.replaced[from][to];
+    }
+  }
+  return {{"total", changes.replaced_in_all()},
+          {"replaced", replaced},
+          {"hitless_by_driver", changes.hitless},
+          {"maps", changes.maps},
+          {"unmaps", changes.unmaps},
+          {"domains_made_anew", changes.reborn}};
+}
+
+Json of(const scenario::MainJobReport& r) {
+  Json checks = Json::array();
+  for (const scenario::Check& check : r.checks) {
+    checks.push_back({{"name", scenario::name(check.rule)},
+                      {"what", scenario::sentence(check.rule)},
+                      {"holds", check.holds()},
+                      {"failures", check.failures},
+                      {"first", check.first}});
+  }
+  return {{"holds", r.holds()},
+          {"checks", checks},
+          {"seed", r.seed},
+          {"seconds", r.seconds},
+          {"changes", of(r.changes)},
+          {"endpoints", {{"aborts", r.aborts}, {"retries", 0}, {"jobs_during_a_change", r.during}}},
+          {"traffic", {{"jobs", r.jobs}, {"bytes_moved", r.moved}, {"bytes_verified", r.verified}}},
+          {"unmapped_reads_refused", r.refused},
+          {"events", {{"expected", r.events_expected}, {"unexpected", r.events_unexpected}, {"counted", of(r.events)}}},
+          {"commands", of(r.commands)},
+          {"syncs", of(r.syncs)},
+          {"commands_spoiled", r.spoiled},
+          {"left_behind",
+           {{"client_bytes", r.remains.client_bytes},
+            {"driver_dma_bytes", r.remains.driver_dma},
+            {"driver_plain_bytes", r.remains.driver_plain}}}};
+}
+
+Json of(const ports::qemu::Report& r) {
+  Json checks = Json::array();
+  for (const ports::qemu::Check& check : r.checks) {
+    checks.push_back(
+        {{"name", check.name}, {"holds", check.passed()}, {"expected", check.expected}, {"seen", check.seen}});
+  }
+  return {
+      {"holds", r.passed()},       {"checks", checks},   {"smmu", r.smmu},         {"changes", r.changes},
+      {"bytes_verified", r.bytes}, {"faults", r.faults}, {"accesses", r.accesses}, {"commands", r.counters.commands},
+      {"syncs", r.counters.syncs}};
+}
+
+} // namespace
+
+std::string json(const RunResults& results) {
+  Json all{{"holds", results.hold()}, {"fault", nullptr}, {"model", of(results.model)}};
+  if (!results.arguments.fault.empty()) {
+    all["fault"] = results.arguments.fault;
+  }
+  all["qemu"] = results.qemu ? of(*results.qemu) : Json{{"absent", results.qemu_absent}};
+  return all.dump(2) + "\n";
+}
+
+} // namespace sluice::tool

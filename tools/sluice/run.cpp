@@ -1,0 +1,87 @@
+#include <tools/sluice/run.hpp>
+
+#include <sluice/hosted/scratch.hpp>
+#include <tools/sluice/progress.hpp>
+#include <tools/sluice/variant.hpp>
+
+#include <fmt/format.h>
+
+#include <chrono>
+
+namespace sluice::tool {
+
+namespace {
+
+// So much a seeded run does for each second that was asked for: about what two processors do in it.
+constexpr double seeded_changes_per_second = 5000;
+
+machine::CommandFault command_fault(std::string_view fault) {
+  return fault == "tlbi"   ? machine::CommandFault::tlbi
+         : fault == "cfgi" ? machine::CommandFault::cfgi
+         : fault == "sync" ? machine::CommandFault::sync
+                           : machine::CommandFault::none;
+}
+
+scenario::MainJobOptions options_for(const RunArguments& arguments) {
+  scenario::MainJobOptions options;
+  options.seconds = arguments.seconds;
+  options.fault = command_fault(arguments.fault);
+  const auto clock = std::chrono::system_clock::now().time_since_epoch();
+  options.seed = arguments.seed.value_or(static_cast<std::uint64_t>(clock.count()) % 1'000'000);
+  // A fault in the order of stores shows when others run between them.
+  options.seeded = arguments.seed.has_value() || needs_variant(arguments.fault);
+  options.store_buffers = arguments.fault == "barrier";
+  if (options.seeded) {
+    options.changes = static_cast<std::uint64_t>(arguments.seconds * seeded_changes_per_second) + 1;
+  }
+  return options;
+}
+
+scenario::MainJobReport run_model(const RunArguments& arguments) {
+  ProgressLine line;
+  return scenario::run_main_job(options_for(arguments), [&](const scenario::MainJobProgress& p) {
+    line.show(fmt::format("1 model: {:5.1f} s, {} changes, {} unmaps, {:.1f} MB moved", p.seconds, p.replaced, p.unmaps,
+                          static_cast<double>(p.moved) * 1e-6));
+  });
+}
+
+void run_qemu(RunResults& results) {
+  if (results.skipped()) {
+    results.qemu_absent = results.arguments.no_qemu ? "--no-qemu" : "a fault is planted in the model's machine";
+    return;
+  }
+  ProgressLine line;
+  ports::qemu::RunOptions options;
+  options.seed = results.model.seed;
+  try {
+    results.qemu =
+        ports::qemu::run_on_qemu(options, [&](const ports::qemu::Check& check) { line.show("2 QEMU: " + check.name); });
+  } catch (const std::exception& error) {
+    results.qemu_absent = error.what();
+  }
+}
+
+} // namespace
+
+int run(const RunArguments& arguments, char** argv) {
+  if (needs_variant(arguments.fault) && arguments.fault != built_with) {
+    become_variant(arguments.fault, argv);
+    fmt::print(stderr,
+               "sluice: this program was not built with the fault '{}'; ./run demo --break {} builds one that was\n",
+               arguments.fault, arguments.fault);
+    return 2;
+  }
+  RunResults results;
+  results.arguments = arguments;
+  try {
+    results.model = run_model(arguments);
+  } catch (const hosted::SetupError& error) {
+    fmt::print(stderr, "sluice: {}\n", error.what());
+    return 2;
+  }
+  run_qemu(results);
+  fmt::print("{}", arguments.json ? json(results) : table(results));
+  return results.hold() ? 0 : 1;
+}
+
+} // namespace sluice::tool

@@ -1,0 +1,109 @@
+#include <tools/sluice/run.hpp>
+
+#include <fmt/format.h>
+
+namespace sluice::tool {
+
+namespace {
+
+std::string grouped(std::uint64_t n) {
+  std::string text = std::to_string(n);
+  for (auto at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > 0; at -= 3) {
+    text.insert(static_cast<std::size_t>(at), " ");
+  }
+  return text;
+}
+
+template <class... T>
+void row(std::string& out, std::string_view what, fmt::format_string<T...> format, T&&... values) {
+  out += fmt::format("  {:<20}{}\n", what, fmt::format(format, std::forward<T>(values)...));
+}
+
+void verdict(std::string& out, bool holds, std::string_view name, std::string_view what) {
+  out += fmt::format("  {:<8}{:<10}{}\n", holds ? "ok" : "FAILED", name, what);
+}
+
+void matrix(std::string& out, const scenario::ChangeCounts& changes) {
+  using scenario::Kind;
+  for (std::size_t from = 0; from < scenario::kinds; ++from) {
+    std::string line;
+    for (std::size_t to = 0; to < scenario::kinds; ++to) {
+      line += fmt::format("{}to {} {}", to == 0 ? "" : ", ", scenario::name(static_cast<Kind>(to)),
+                          grouped(changes.replaced[from][to]));
+    }
+    row(out, fmt::format("  {}", scenario::name(static_cast<Kind>(from))), "{}", line);
+  }
+}
+
+void part1(std::string& out, const RunResults& results) {
+  const scenario::MainJobReport& r = results.model;
+  const bool repeats = results.arguments.seed.has_value();
+  out += fmt::format("1 our driver on our SMMUv3 model, {} seed {}\n", repeats ? "in the order of" : "free threads,",
+                     r.seed);
+  row(out, "domains replaced", "{} in {:.3f} s{}", grouped(r.changes.replaced_in_all()), r.seconds,
+      repeats ? " of its own time" : "");
+  matrix(out, r.changes);
+  row(out, "hitless", "{} by the driver's word; endpoints saw {} aborts, {} events, 0 retries",
+      grouped(r.changes.hitless), grouped(r.aborts), grouped(r.events_unexpected));
+  row(out, "bytes", "{} moved, {} verified, in {} jobs, {} of them during a change", grouped(r.moved),
+      grouped(r.verified), grouped(r.jobs), grouped(r.during));
+  row(out, "memory", "{} maps, {} unmaps, {} domains made anew", grouped(r.changes.maps), grouped(r.changes.unmaps),
+      grouped(r.changes.reborn));
+  row(out, "old IOVAs read", "{} aborted, {} F_TRANSLATION recorded", grouped(r.refused), grouped(r.events_expected));
+  row(out, "commands", "{} by the driver, {} by the SMMU", grouped(r.commands.driver), grouped(r.commands.smmu));
+  row(out, "SYNCs", "{} by the driver, {} by the SMMU", grouped(r.syncs.driver), grouped(r.syncs.smmu));
+  row(out, "left behind", "{} bytes", grouped(r.remains.client_bytes + r.remains.driver_dma + r.remains.driver_plain));
+  for (const scenario::Check& check : r.checks) {
+    verdict(out, check.holds(), scenario::name(check.rule), scenario::sentence(check.rule));
+    if (!check.holds()) {
+      out += fmt::format("          {} times, first: {}\n", grouped(check.failures), check.first);
+    }
+  }
+}
+
+void part2(std::string& out, const RunResults& results) {
+  out += "2 the same driver on stock QEMU's SMMUv3\n";
+  if (!results.qemu) {
+    verdict(out, results.skipped(), "", (results.skipped() ? "left out: " : "") + results.qemu_absent);
+    return;
+  }
+  const ports::qemu::Report& r = *results.qemu;
+  row(out, "SMMU", "{}", r.smmu);
+  row(out, "domains replaced", "{}", grouped(r.changes));
+  row(out, "bytes", "{} moved by edu and verified", grouped(r.bytes));
+  row(out, "commands", "{}, SYNCs {}, register accesses {}", grouped(r.counters.commands), grouped(r.counters.syncs),
+      grouped(r.accesses));
+  for (const ports::qemu::Check& check : r.checks) {
+    verdict(out, check.passed(), "", check.name);
+    if (!check.passed()) {
+      out += fmt::format("          expected {}, seen {}\n", check.expected, check.seen);
+    }
+  }
+}
+
+std::string conclusion(const RunResults& results) {
+  const std::string& fault = results.arguments.fault;
+  if (results.hold()) {
+    return fault.empty() ? "all checks hold\n" : fmt::format("the planted fault '{}' was NOT noticed\n", fault);
+  }
+  std::string names;
+  for (const scenario::Check& check : results.model.checks) {
+    names += check.holds() ? "" : fmt::format(" {}", scenario::name(check.rule));
+  }
+  if (!results.skipped() && (!results.qemu || !results.qemu->passed())) {
+    names += " qemu";
+  }
+  return fault.empty() ? fmt::format("FAILED:{}\n", names)
+                       : fmt::format("the planted fault '{}' was caught by:{}\n", fault, names);
+}
+
+} // namespace
+
+std::string table(const RunResults& results) {
+  std::string out;
+  part1(out, results);
+  part2(out, results);
+  return out + conclusion(results);
+}
+
+} // namespace sluice::tool
