@@ -2,6 +2,7 @@
 
 #include <sluice/arch/registers.hpp>
 #include <sluice/hosted/errc.hpp>
+#include <sluice/hosted/mmio_order.hpp>
 #include <sluice/hosted/scratch.hpp>
 #include <sluice/machine/names.hpp>
 
@@ -55,6 +56,24 @@ base::Result<std::unique_ptr<Endpoint>> Endpoint::make(driver::Smmu& driver, std
   endpoint->function.config_write(pcie::config::command, 2,
                                   pcie::config::command_bus_master | pcie::config::command_memory_space);
   return endpoint;
+}
+
+pcie::CopyReport Endpoint::copy(model::Port& port, const pcie::CopyJob& job) {
+  pcie::CopyReport report;
+  hosted::device_access([&] { report = engine.copy(port, job); });
+  return report;
+}
+
+pcie::CopyReport Endpoint::read(model::Port& port, std::uint64_t iova, void* into, std::uint64_t size) {
+  pcie::CopyReport report;
+  hosted::device_access([&] { report = engine.read(port, iova, into, size); });
+  return report;
+}
+
+pcie::CopyReport Endpoint::write(model::Port& port, std::uint64_t iova, const void* from, std::uint64_t size) {
+  pcie::CopyReport report;
+  hosted::device_access([&] { report = engine.write(port, iova, from, size); });
+  return report;
 }
 
 Endpoint::~Endpoint() {

@@ -39,6 +39,11 @@ public:
   Endpoint& operator=(const Endpoint&) = delete;
   ~Endpoint();
 
+  // The engine at work in the calling thread, as hardware.
+  pcie::CopyReport copy(model::Port& port, const pcie::CopyJob& job);
+  pcie::CopyReport read(model::Port& port, std::uint64_t iova, void* into, std::uint64_t size);
+  pcie::CopyReport write(model::Port& port, std::uint64_t iova, const void* from, std::uint64_t size);
+
   pcie::CopyEngine engine;
   PciFunction function;
   iommu::Device* device{};

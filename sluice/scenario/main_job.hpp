@@ -35,7 +35,7 @@ struct BothSides {
 };
 
 struct MainJobReport {
-  std::vector<Check> checks;
+  std::vector<Check> checks; // without Rule::work, if the run was cut short
   std::uint64_t seed{};
   double seconds{}; // virtual, where the run was seeded
   ChangeCounts changes;

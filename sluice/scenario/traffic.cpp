@@ -41,19 +41,24 @@ std::string about(const Stream& stream, const History::Range& range) {
   return text;
 }
 
-std::string about_bytes(const std::byte* bytes, std::uint64_t size) {
+// What the first whole word at `iova` says.
+std::string about_bytes(const std::byte* bytes, std::uint64_t iova, std::uint64_t size) {
+  const std::uint64_t skip = (8 - iova % 8) % 8;
+  if (size < skip + 8) {
+    return fmt::format("{:#04x}", static_cast<unsigned>(bytes[0]));
+  }
   std::uint64_t word{};
-  std::memcpy(&word, bytes, std::min<std::uint64_t>(size, sizeof word));
+  std::memcpy(&word, bytes + skip, sizeof word);
   const Stamp stamp = stamp_of(word);
   return fmt::format("{:#018x}, which is owner {} at {:#x}", word, stamp.owner, stamp.iova);
 }
 
 } // namespace
 
-Traffic::Traffic(model::Smmu& smmu, std::vector<Stream*> streams, EventBook& events, platform::Time& time,
+Traffic::Traffic(machine::Machine& machine, machine::SmmuNode& node, std::vector<Stream*> streams, EventBook& events,
                  hosted::Random random, Findings& findings)
-    : port_{smmu}, streams_{std::move(streams)}, events_{events}, time_{time}, random_{random}, findings_{findings},
-      buffer_(Space::window_size) {}
+    : port_{node.model()}, streams_{std::move(streams)}, events_{events}, time_{machine.port().time},
+      takes_turns_{machine.schedule().seeded()}, random_{random}, findings_{findings}, buffer_(Space::window_size) {}
 
 void Traffic::run(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
@@ -61,7 +66,10 @@ void Traffic::run(const std::stop_token& stop) {
     for (Stream* stream : streams_) {
       stream->history.pass();
     }
-    time_.relax();
+    // A turn for others. Free threads rarely give one, so that they are interrupted at any place.
+    if (takes_turns_ || random_.one_in(16)) {
+      time_.relax();
+    }
   }
 }
 
@@ -114,8 +122,8 @@ bool Traffic::answered_by_one_of(const Stream& stream, const History::Range& ran
       return true;
     }
   }
-  findings_.add(Rule::bytes,
-                fmt::format("read of IOVA {:#x} gave {}; {}", iova, about_bytes(bytes, size), about(stream, range)));
+  findings_.add(Rule::bytes, fmt::format("read of IOVA {:#x} gave {}; {}", iova, about_bytes(bytes, iova, size),
+                                         about(stream, range)));
   return false;
 }
 
@@ -124,7 +132,7 @@ void Traffic::read(Stream& stream) {
   const std::uint64_t offset = pick(1, size);
   const std::uint64_t iova = stream.window.source + offset;
   const std::uint64_t mark = stream.history.mark();
-  const auto report = stream.endpoint->engine.read(port_, iova, buffer_.data(), size);
+  const auto report = stream.endpoint->read(port_, iova, buffer_.data(), size);
   const auto range = stream.history.since(mark);
   if (!went_through(stream, report)) {
     return;
@@ -158,7 +166,7 @@ bool Traffic::arrived(const Stream& stream, const History::Range& range, std::ui
   if (!anywhere) {
     findings_.add(Rule::bytes,
                   fmt::format("{} bytes written to IOVA {:#x} are in no domain that was attached, which hold {}; {}",
-                              size, stream.window.destination + offset, about_bytes(found.data(), size),
+                              size, stream.window.destination + offset, about_bytes(found.data(), iova, size),
                               about(stream, range)));
   }
   return anywhere;
@@ -172,7 +180,7 @@ void Traffic::write(Stream& stream) {
   const std::uint32_t owner = first_serial + serial_;
   stamp(buffer_.data(), owner, iova, size);
   const std::uint64_t mark = stream.history.mark();
-  const auto report = stream.endpoint->engine.write(port_, iova, buffer_.data(), size);
+  const auto report = stream.endpoint->write(port_, iova, buffer_.data(), size);
   const auto range = stream.history.since(mark);
   if (!went_through(stream, report)) {
     return;
@@ -193,7 +201,7 @@ void Traffic::copy(Stream& stream) {
   const std::uint64_t to = random_.between(0, (Space::window_size - size) / 8) * 8;
   const pcie::CopyJob job{stream.window.source + from, stream.window.destination + to, size};
   const std::uint64_t mark = stream.history.mark();
-  const auto report = stream.endpoint->engine.copy(port_, job);
+  const auto report = stream.endpoint->copy(port_, job);
   const auto range = stream.history.since(mark);
   if (!went_through(stream, report)) {
     return;
@@ -213,12 +221,12 @@ void Traffic::copy(Stream& stream) {
 void Traffic::read_lease(Stream& stream) {
   Lease& lease = stream.lease;
   const std::uint64_t size = std::min<std::uint64_t>(lease.size(), buffer_.size());
-  const auto report = stream.endpoint->engine.read(port_, lease.iova(), buffer_.data(), size);
+  const auto report = stream.endpoint->read(port_, lease.iova(), buffer_.data(), size);
   if (went_through(stream, report)) {
     if (!stamped(buffer_.data(), lease.owner(), lease.iova(), size)) {
-      findings_.add(Rule::bytes,
-                    fmt::format("StreamID {:#x} read newly mapped memory at {:#x} and got {}",
-                                stream.endpoint->engine.stream(), lease.iova(), about_bytes(buffer_.data(), size)));
+      findings_.add(Rule::bytes, fmt::format("StreamID {:#x} read newly mapped memory at {:#x} and got {}",
+                                             stream.endpoint->engine.stream(), lease.iova(),
+                                             about_bytes(buffer_.data(), lease.iova(), size)));
     }
     counts_.moved.fetch_add(size, Order::relaxed);
     counts_.verified.fetch_add(size, Order::relaxed);
@@ -232,10 +240,10 @@ void Traffic::probe_lease(Stream& stream) {
   const std::uint64_t iova = lease.iova() + random_.between(0, lease.size() - 8);
   const std::uint64_t size = std::min<std::uint64_t>(8, rest_of_page(iova));
   events_.expect(stream.index, iova);
-  const auto report = stream.endpoint->engine.read(port_, iova, buffer_.data(), size);
+  const auto report = stream.endpoint->read(port_, iova, buffer_.data(), size);
   if (!report.abort) {
     findings_.add(Rule::unmap, fmt::format("StreamID {:#x} still reads IOVA {:#x} after unmap returned: {}", sid, iova,
-                                           about_bytes(buffer_.data(), size)));
+                                           about_bytes(buffer_.data(), iova, size)));
   } else {
     counts_.refused.fetch_add(1, Order::relaxed);
     if (!platform::wait_until(time_, event_limit_us, [&] { return events_.seen(stream.index); })) {

@@ -35,7 +35,7 @@ struct TrafficCounts {
 // the streams' windows, and what the leases ask for.
 class Traffic {
 public:
-  Traffic(model::Smmu& smmu, std::vector<Stream*> streams, EventBook& events, platform::Time& time,
+  Traffic(machine::Machine& machine, machine::SmmuNode& node, std::vector<Stream*> streams, EventBook& events,
           hosted::Random random, Findings& findings);
 
   void run(const std::stop_token& stop);
@@ -64,6 +64,7 @@ private:
   std::vector<Stream*> streams_;
   EventBook& events_;
   platform::Time& time_;
+  const bool takes_turns_;
   hosted::Random random_;
   Findings& findings_;
   TrafficCounts counts_;

@@ -106,6 +106,30 @@ TEST(PlantedFault, ALostSyncIsCountedByOneSideOnly) {
   EXPECT_FALSE(check(report, Rule::counts).holds()) << failures(report);
 }
 
+#if defined(SLUICE_EXPLORE)
+// Each operation on shared memory may be followed by another actor's, and stores leave their processor late.
+MainJobOptions with_store_buffers(std::uint64_t seed) {
+  auto options = seeded(seed, 40);
+  options.store_buffers = true;
+  return options;
+}
+
+class MainJobExplore : public testing::TestWithParam<std::uint64_t> {};
+
+TEST_P(MainJobExplore, HoldsWithStoreBuffers) {
+  const auto report = run_main_job(with_store_buffers(GetParam()));
+  for (const Check& c : report.checks) {
+    EXPECT_TRUE(c.holds() || c.rule == Rule::work) << name(c.rule) << ": " << c.first;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, MainJobExplore, testing::Range<std::uint64_t>(1, 6));
+
+TEST(MainJobExplore, OneSeedRepeatsExactly) {
+  EXPECT_EQ(numbers(run_main_job(with_store_buffers(9))), numbers(run_main_job(with_store_buffers(9))));
+}
+#endif
+
 TEST(MainJobThreads, HoldsWithFreeThreads) {
   MainJobOptions options;
   options.seconds = 1;
