@@ -1,6 +1,10 @@
 # tests/<layer>/*.cpp -> test-<layer>, tests/<other>/*.cpp -> test-<other> with <other> as label.
 
 set(SLUICE_TEST_TIMEOUT 120 CACHE STRING "Seconds after which ctest gives a single test up")
+set(SLUICE_TEST_OPTIONS -O0)
+if(SLUICE_SANITIZE STREQUAL "address")
+  list(APPEND SLUICE_TEST_OPTIONS -fno-sanitize=undefined) # the tests' own code; what they test keeps it
+endif()
 add_custom_target(threads-tests COMMENT "Tests with several threads, for ThreadSanitizer")
 add_custom_target(explore-tests COMMENT "Tests that need the scheduler of the explore build")
 
@@ -13,6 +17,19 @@ function(sluice_has_suite out ending)
       set(${out} ON PARENT_SCOPE)
     endif()
   endforeach()
+endfunction()
+
+# Leaves in `list` the files with such a suite, and those that have no tests of their own.
+function(sluice_keep_suites list ending)
+  set(kept)
+  foreach(file IN LISTS ${list})
+    sluice_has_suite(wanted ${ending} ${file})
+    sluice_has_suite(any "" ${file})
+    if(wanted OR NOT any)
+      list(APPEND kept ${file})
+    endif()
+  endforeach()
+  set(${list} ${kept} PARENT_SCOPE)
 endfunction()
 
 function(sluice_test folder)
@@ -46,7 +63,20 @@ function(sluice_test folder)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${sources})
   endif()
 
+  # These builds are for some suites only, and a file without any of them would be compiled for nothing.
+  if(SLUICE_SANITIZE STREQUAL "thread" AND threads)
+    sluice_keep_suites(sources Threads)
+  elseif(SLUICE_EXPLORE AND explore AND NOT folder STREQUAL "explore")
+    sluice_keep_suites(sources Explore)
+  endif()
+
   add_executable(test-${folder} ${sources})
+  # Tests are many and run once: compiling them is what takes time.
+  target_compile_options(test-${folder} PRIVATE ${SLUICE_TEST_OPTIONS})
+  list(LENGTH sources count)
+  if(count GREATER 5) # it costs as much as it saves a few files
+    target_precompile_headers(test-${folder} PRIVATE <gtest/gtest.h> <memory> <string> <vector>)
+  endif()
   target_link_libraries(test-${folder} PRIVATE ${targets} sluice-flags sluice-warnings GTest::gmock_main Threads::Threads)
   set(processors 1)
   if(folder STREQUAL "qemu")
