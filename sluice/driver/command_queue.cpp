@@ -122,7 +122,7 @@ Status CommandQueue::publish(const Slots& slots, Wait wait) {
   if (!handed_over) {
     return handed_over;
   }
-  const std::uint64_t end = reserved_.fetch_and(~flag, Order::acquire) & ~flag;
+  const std::uint64_t end = reserved_.fetch_sub(flag, Order::acquire) & ~flag; // nobody else takes it away
   std::uint64_t syncs = wait == Wait::yes ? 1 : 0;
   for (std::uint64_t position = slots.end; position != end;) {
     const auto marked = await_mark(position);

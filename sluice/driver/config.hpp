@@ -22,8 +22,8 @@ struct Wire {
 struct Config {
   Idle idle{Idle::blocked};
   iommu::Stage stage{iommu::Stage::any}; // of paging domains that do not say
-  Wire event_wire;
-  Wire gerror_wire;
+  Wire event_wire{};
+  Wire gerror_wire{};
   unsigned command_queue_log2{10}; // entries; IDR1 may say less, and less is taken where memory is short
   unsigned event_queue_log2{10};
   unsigned stream_bits{25};          // StreamIDs below 2^this; IDR1.SIDSIZE may say less

@@ -17,12 +17,14 @@ namespace cmd = arch::cmd;
 constexpr unsigned log2_size = 4;
 
 struct Queue : testing::Test {
+  explicit Queue(std::uint64_t timeout_us = 20000) : queue{port.platform(), registers, errors, health, timeout_us} {}
+
   hosted::Port port;
   FakeSmmu fake{port.arena};
   driver::Registers registers{fake};
   driver::Health health{port.log};
   driver::GlobalErrors errors{registers, port.sync};
-  driver::CommandQueue queue{port.platform(), registers, errors, health, 50000};
+  driver::CommandQueue queue;
 
   void SetUp() override {
     ASSERT_TRUE(queue.make(log2_size));
@@ -191,22 +193,6 @@ TEST_F(CommandQueue, AFullQueueTimesOutByName) {
   EXPECT_TRUE(logged(Code::space_timed_out));
 }
 
-TEST_F(CommandQueue, NothingIsOverwrittenWhileTheQueueIsFull) {
-  fake.stopped = true;
-  for (unsigned i = 0; i < 1U << log2_size; ++i) {
-    ASSERT_TRUE(queue.submit(cmd::cfgi_ste(i, true), Wait::no));
-  }
-  std::thread later{[&] { EXPECT_TRUE(queue.submit(cmd::cfgi_ste(99, true))); }};
-  fake.go_on();
-  later.join();
-  std::uint32_t next = 0;
-  for (const auto& c : fake.commands()) {
-    if (c.get(Command::Opcode) == Opcode::CMD_CFGI_STE && next < 1U << log2_size) {
-      EXPECT_EQ(c.get(Command::StreamID), next++);
-    }
-  }
-}
-
 TEST_F(CommandQueue, WithoutCoherentWalksCommandsAreCleanedBeforeTheDoorbell) {
   port.memory.set_facts({.coherent_walks = false});
   driver::CommandQueue incoherent{port.platform(), registers, errors, health, 50000};
@@ -235,7 +221,27 @@ TEST_F(CommandQueue, NoMemoryForTheMarksLeaksNothing) {
   EXPECT_EQ(port.memory.counts().live(), live);
 }
 
-using CommandQueueThreads = Queue;
+// A thread may not be scheduled for long while others wait for it.
+struct CommandQueueThreads : Queue {
+  CommandQueueThreads() : Queue{60'000'000} {}
+};
+using HungCommandQueueThreads = Queue;
+
+TEST_F(CommandQueueThreads, NothingIsOverwrittenWhileTheQueueIsFull) {
+  fake.stopped = true;
+  for (unsigned i = 0; i < 1U << log2_size; ++i) {
+    ASSERT_TRUE(queue.submit(cmd::cfgi_ste(i, true), Wait::no));
+  }
+  std::thread later{[&] { EXPECT_TRUE(queue.submit(cmd::cfgi_ste(99, true))); }};
+  fake.go_on();
+  later.join();
+  std::uint32_t next = 0;
+  for (const auto& c : fake.commands()) {
+    if (c.get(Command::Opcode) == Opcode::CMD_CFGI_STE && next < 1U << log2_size) {
+      EXPECT_EQ(c.get(Command::StreamID), next++);
+    }
+  }
+}
 
 // Each submitter numbers his commands; each must arrive, in his order, his batches in one piece.
 TEST_F(CommandQueueThreads, EverySubmittersBatchesArriveWholeAndInOrder) {
@@ -315,7 +321,7 @@ TEST_F(CommandQueueThreads, OnlyTheOffenderIsToldOfAnIllegalCommand) {
   EXPECT_EQ(queue.failures(), 100U);
 }
 
-TEST_F(CommandQueueThreads, AllWaitersOfAHungQueueComeBack) {
+TEST_F(HungCommandQueueThreads, AllWaitersComeBack) {
   fake.stopped = true;
   std::vector<std::thread> threads;
   std::atomic<int> timed_out{0};

@@ -5,6 +5,7 @@
 #include <sluice/arch/registers.hpp>
 #include <sluice/base/atomic.hpp>
 #include <sluice/hosted/arena.hpp>
+#include <sluice/hosted/mmio_order.hpp>
 #include <sluice/platform/mmio.hpp>
 
 #include <functional>
@@ -135,16 +136,17 @@ public:
     registers_[arch::GERROR::offset] ^= bits.raw();
   }
 
-  std::uint32_t read32(std::uint32_t offset) override {
-    const std::scoped_lock lock{mutex_};
-    return static_cast<std::uint32_t>(registers_[offset]);
-  }
+  std::uint32_t read32(std::uint32_t offset) override { return static_cast<std::uint32_t>(read64(offset)); }
   std::uint64_t read64(std::uint32_t offset) override {
-    const std::scoped_lock lock{mutex_};
-    return registers_[offset];
+    return hosted::mmio_load([&] {
+      const std::scoped_lock lock{mutex_};
+      return registers_[offset];
+    });
   }
-  void write32(std::uint32_t offset, std::uint32_t value) override { write(offset, value); }
-  void write64(std::uint32_t offset, std::uint64_t value) override { write(offset, value); }
+  void write32(std::uint32_t offset, std::uint32_t value) override { write64(offset, value); }
+  void write64(std::uint32_t offset, std::uint64_t value) override {
+    hosted::mmio_store([this, offset, value] { write(offset, value); });
+  }
 
 private:
   void write(std::uint32_t offset, std::uint64_t value) {

@@ -12,7 +12,9 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <optional>
 #include <ostream>
+#include <set>
 
 namespace sluice::base {
 inline void PrintTo(Errc e, std::ostream* os) { *os << "Errc " << static_cast<int>(e); }
@@ -25,6 +27,14 @@ using driver::StreamID;
 
 struct Machine {
   explicit Machine(const hosted::PortConfig& config = {}) : port{config}, fake{port.arena} {}
+  ~Machine() {
+    for (auto* device : devices) {
+      static_cast<void>(smmu->remove(*device));
+    }
+    for (auto* domain : domains) {
+      static_cast<void>(domain->destroy());
+    }
+  }
 
   base::Status start(driver::Config config = quick()) {
     auto made = driver::Smmu::make(port.platform(), fake, config);
@@ -36,19 +46,38 @@ struct Machine {
   }
   static driver::Config quick() {
     driver::Config config;
-    config.timeout_us = 20000;
+    config.timeout_us = 2000; // the fake answers at once or never
     return config;
   }
   driver::SmmuDevice& add(std::initializer_list<StreamID> sids) {
     const std::vector<StreamID> all{sids};
     auto device = smmu->add(nullptr, all);
     EXPECT_TRUE(device.ok());
+    devices.insert(*device);
     return static_cast<driver::SmmuDevice&>(**device);
   }
+  base::Status remove(iommu::Device& device) {
+    devices.erase(&device);
+    return smmu->remove(device);
+  }
+  base::Result<iommu::Domain*> try_paging(const iommu::PagingOptions& options) {
+    auto domain = smmu->make_paging(options);
+    if (domain) {
+      domains.insert(*domain);
+    }
+    return domain;
+  }
   driver::PagingDomain& paging(iommu::Stage stage = iommu::Stage::first) {
-    auto domain = smmu->make_paging({.stage = stage});
+    auto domain = try_paging({.stage = stage});
     EXPECT_TRUE(domain.ok());
     return static_cast<driver::PagingDomain&>(**domain);
+  }
+  base::Status destroy(iommu::Domain& domain) {
+    const auto status = domain.destroy();
+    if (status) {
+      domains.erase(&domain);
+    }
+    return status;
   }
   bool logged(driver::Code code) {
     const auto notes = port.log.notes();
@@ -94,6 +123,8 @@ struct Machine {
   hosted::Port port;
   FakeSmmu fake;
   platform::Owned<driver::Smmu> smmu;
+  std::set<iommu::Device*> devices;
+  std::set<iommu::Domain*> domains;
 };
 
 } // namespace sluice::test

@@ -1,5 +1,9 @@
 #include "machine.hpp"
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/lsan_interface.h>
+#endif
+
 namespace sluice::test {
 namespace {
 
@@ -155,7 +159,7 @@ TEST_F(Probe, ShutDownBlocksTrafficBeforeItSwitchesOff) {
 TEST_F(Probe, NothingIsLeftAllocatedAfterShutDown) {
   const auto before = m.port.memory.counts().live();
   ASSERT_TRUE(m.start());
-  ASSERT_TRUE(m.smmu->remove(m.add({1, 0x300})));
+  ASSERT_TRUE(m.remove(m.add({1, 0x300})));
   m.smmu.reset();
   EXPECT_EQ(m.port.memory.counts().live(), before);
 }
@@ -262,6 +266,9 @@ TEST(Probing, AHandshakeThatFailsIsNamedAndUndone) {
 }
 
 TEST(Probing, MemoryIsKeptFromAnSmmuThatCannotBeSwitchedOff) {
+#if defined(__SANITIZE_ADDRESS__)
+  const __lsan::ScopedDisabler on_purpose;
+#endif
   Machine m;
   ASSERT_TRUE(m.start());
   m.fake.deaf.insert(CR0::offset);

@@ -130,6 +130,7 @@ TEST(Rule2, AddingADeviceWithoutMemoryChangesNothing) {
     m.port.memory.fail(0);
     if (device.ok()) {
       EXPECT_GT(n, 5U);
+      EXPECT_TRUE(m.smmu->remove(**device));
       break;
     }
     EXPECT_EQ(device.error(), Errc::no_memory);
@@ -137,7 +138,7 @@ TEST(Rule2, AddingADeviceWithoutMemoryChangesNothing) {
     EXPECT_FALSE(m.ste(0x10));
     EXPECT_FALSE(m.ste(0x210));
     EXPECT_EQ(m.port.memory.counts().live(), live);
-    EXPECT_TRUE(m.smmu->add(nullptr, sids).ok());
+    m.add({0x10, 0x210});
   }
 }
 
@@ -149,7 +150,7 @@ TEST(Rule2, MakingADomainWithoutMemoryLeaksNeitherMemoryNorTag) {
       ASSERT_TRUE(m.start());
       const auto live = m.port.memory.counts().live();
       m.port.memory.fail(n);
-      const auto domain = m.smmu->make_paging({.stage = stage});
+      const auto domain = m.try_paging({.stage = stage});
       m.port.memory.fail(0);
       if (domain.ok()) {
         EXPECT_GE(n, 3U);
@@ -204,9 +205,9 @@ TEST(Rule2, AChangeWhoseWaitRunsOutIsCompletedAndItsDeviceQuarantined) {
       const auto blocks = c.m.port.memory.counts().dma_blocks;
       EXPECT_TRUE(c.device->detach().ok()) << "detach cannot fail";
       EXPECT_EQ(c.m.port.memory.counts().dma_blocks, blocks);
-      EXPECT_EQ(c.m.smmu->make_paging({}), Errc::smmu_failed);
+      EXPECT_EQ(c.m.try_paging({}), Errc::smmu_failed);
       // The queue is dead but the SMMU can be switched off, after which everything is freed.
-      ASSERT_TRUE(c.m.smmu->remove(*c.device));
+      ASSERT_TRUE(c.m.remove(*c.device));
     }
   });
 }
@@ -222,7 +223,7 @@ TEST(Rule2, ATagWhoseInvalidationWasNotConfirmedIsNotReused) {
   ASSERT_TRUE(change.ok());
   EXPECT_FALSE(change->confirmed);
   const auto live = m.port.memory.counts().dma_blocks;
-  ASSERT_TRUE(static_cast<iommu::Domain&>(domain).destroy());
+  ASSERT_TRUE(m.destroy(domain));
   EXPECT_TRUE(m.logged(Code::tag_retired));
   EXPECT_EQ(m.port.memory.counts().dma_blocks, live) << "its tables may still be walked";
 }
@@ -258,8 +259,8 @@ TEST(Rule2, AllMemoryComesBackWhenTheFailedSmmuIsOff) {
   m.fake.stopped = true;
   EXPECT_FALSE(domain.unmap(0, 0x200000).ok());
   ASSERT_TRUE(device.detach().ok());
-  ASSERT_TRUE(static_cast<iommu::Domain&>(domain).destroy());
-  ASSERT_TRUE(m.smmu->remove(device));
+  ASSERT_TRUE(m.destroy(domain));
+  ASSERT_TRUE(m.remove(device));
   m.smmu.reset();
   EXPECT_EQ(m.port.memory.counts().live(), live);
 }
