@@ -227,6 +227,7 @@ MainJobReport MainJob::run(const std::function<void(const MainJobProgress&)>& pr
     std::erase_if(report_.checks, [](const Check& c) { return c.rule == Rule::work; });
   }
   report_.seed = options_.seed;
+  report_.seeded = options_.seeded;
   return report_;
 }
 

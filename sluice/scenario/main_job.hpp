@@ -37,6 +37,7 @@ struct BothSides {
 struct MainJobReport {
   std::vector<Check> checks; // without Rule::work, if the run was cut short
   std::uint64_t seed{};
+  bool seeded{};
   double seconds{}; // virtual, where the run was seeded
   ChangeCounts changes;
   std::uint64_t jobs{};

@@ -39,6 +39,7 @@ Json of(const scenario::MainJobReport& r) {
   return {{"holds", r.holds()},
           {"checks", checks},
           {"seed", r.seed},
+          {"repeats", r.seeded},
           {"seconds", r.seconds},
           {"changes", of(r.changes)},
           {"endpoints", {{"aborts", r.aborts}, {"retries", 0}, {"jobs_during_a_change", r.during}}},

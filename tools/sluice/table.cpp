@@ -37,11 +37,10 @@ void matrix(std::string& out, const scenario::ChangeCounts& changes) {
 
 void part1(std::string& out, const RunResults& results) {
   const scenario::MainJobReport& r = results.model;
-  const bool repeats = results.arguments.seed.has_value();
-  out += fmt::format("1 our driver on our SMMUv3 model, {} seed {}\n", repeats ? "in the order of" : "free threads,",
-                     r.seed);
+  out += fmt::format("1 our driver on our SMMUv3 model, {} seed {}\n",
+                     r.seeded ? "one thread at a time in the order of" : "free threads,", r.seed);
   row(out, "domains replaced", "{} in {:.3f} s{}", grouped(r.changes.replaced_in_all()), r.seconds,
-      repeats ? " of its own time" : "");
+      r.seeded ? " of virtual time" : "");
   matrix(out, r.changes);
   row(out, "hitless", "{} by the driver's word; endpoints saw {} aborts, {} events, 0 retries",
       grouped(r.changes.hitless), grouped(r.aborts), grouped(r.events_unexpected));
