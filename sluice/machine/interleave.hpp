@@ -8,9 +8,10 @@
 namespace sluice::machine {
 
 // Gives other actors of a seeded schedule a turn where hardware meets software: at registers, and between the reads of
-// a structure. Without a seed it does nothing. In the explore build every operation is such a place already.
+// a structure. Without a seed it does nothing, and under an explorer every operation is such a place already.
 class Interleave {
 public:
+  // Null: none.
   Interleave(hosted::SeededSchedule* schedule, std::uint64_t seed) : schedule_{schedule}, random_{seed} {}
 
   void at_register() { maybe(2); }
@@ -19,13 +20,9 @@ public:
 
 private:
   void maybe(std::uint32_t one_in) {
-#if !defined(SLUICE_EXPLORE)
     if (schedule_ != nullptr && random_.one_in(one_in)) {
       schedule_->preempt();
     }
-#else
-    static_cast<void>(one_in);
-#endif
   }
 
   hosted::SeededSchedule* schedule_;

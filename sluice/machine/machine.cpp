@@ -109,7 +109,7 @@ SmmuNode::~SmmuNode() {
 }
 
 Machine::Machine(const Config& config)
-    : port_{config.port}, clients_{port_.arena}, interleave_{port_.seeded(),
+    : port_{config.port}, clients_{port_.arena}, interleave_{config.port.store_buffers ? nullptr : port_.seeded(),
                                                              config.port.seeded ? config.port.seeded->seed : 0} {
   for (const SmmuConfig& smmu : config.smmus) {
     const auto index = static_cast<unsigned>(nodes_.size());
