@@ -1,5 +1,7 @@
 #include <sluice/driver/audience.hpp>
 
+#include <sluice/base/check.hpp>
+
 #include <new>
 
 namespace sluice::driver {
@@ -14,7 +16,7 @@ public:
     if (!room) {
       return room.error();
     }
-    return ::new (*room) Array{memory, size};
+    return ::new (*room) Array{memory, size, capacity};
   }
   void destroy() {
     platform::Memory& memory = memory_;
@@ -25,18 +27,21 @@ public:
 
   std::span<Listener> all() { return {reinterpret_cast<Listener*>(this + 1), count_}; }
   void append(StreamID sid, std::uint32_t ssid, std::uint32_t users) {
+    base::check(count_ < capacity_);
     Listener* l = ::new (reinterpret_cast<Listener*>(this + 1) + count_) Listener{sid, ssid};
     l->users.store(users, Order::relaxed);
     ++count_;
   }
 
 private:
-  Array(platform::Memory& memory, std::size_t size) : memory_{memory}, size_{size} {
+  Array(platform::Memory& memory, std::size_t size, std::size_t capacity)
+      : memory_{memory}, size_{size}, capacity_{capacity} {
     free = [](platform::Retired& self) { static_cast<Array&>(self).destroy(); };
   }
 
   platform::Memory& memory_;
   std::size_t size_;
+  std::size_t capacity_;
   std::size_t count_{};
 };
 

@@ -27,7 +27,7 @@ public:
   ~Audience();
 
   // With the unit's mutex held, from prepare to publish or abandon:
-  // Room for `streams` more, beside all others that are prepared. Errors: no_memory.
+  // Room for `streams` more, after all that are prepared already: they are published in this order. Errors: no_memory.
   base::Result<Array*> prepare(std::size_t streams);
   void abandon(Array& array, std::size_t streams);
   // `streams` are sorted, each once.

@@ -173,14 +173,15 @@ Status CommandQueue::await_mark(std::uint64_t position) {
 // holds only their low bits, so it matters how far apart they can be. Our reservation proved that CONS was above
 // position - size then. And unless consumed_ is above our position now, reserved_ was at most consumed_ + size <=
 // position + size, so that CONS, read before, was not above that either. These are 2 * size values: one for each that
-// index and wrap bit can have. CONS.ERR is not looked at: it may stay after a recovery.
+// index and wrap bit can have. CONS.ERR is not looked at: it may stay after a recovery. Bit 31 is set only where nobody
+// answers reads.
 bool CommandQueue::passed(std::uint64_t position) {
-  const auto cons = static_cast<std::uint32_t>(registers_.read<CMDQ_CONS>().get(CMDQ_CONS::RD));
+  const std::uint32_t cons = registers_.read<CMDQ_CONS>().raw();
   base::dma_observe();
   if (consumed_.load(Order::acquire) > position) {
     return true;
   }
-  return ((cons - (position + 1)) & index_mask_) < size_;
+  return ((cons - (position + 1)) & index_mask_) < size_ && (cons >> 31) == 0;
 }
 
 // Brings consumed_ up to date; says whether somebody did.

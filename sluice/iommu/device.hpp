@@ -41,7 +41,8 @@ protected:
   // Allocates and checks for `domain` in the place of `old` (null: nothing is attached): stores nothing that hardware
   // can reach, sends nothing. The state on which it decides cannot change before commit or abandon.
   virtual base::Result<Attachment*> prepare(Domain& domain, Target target, Attachment* old, const Options& options) = 0;
-  // Makes `next` real and frees `old`. Cannot fail and allocates nothing.
+  // Makes `next` real and frees `old`. Cannot fail and allocates nothing. Of several that are prepared the first is
+  // committed first.
   virtual Change commit(Attachment& next, Attachment* old) = 0;
   // Frees what prepare made.
   virtual void abandon(Attachment& next) = 0;

@@ -64,24 +64,25 @@ Result<Change> Group::change(Domain& domain, Target target, bool replaces, const
     return Errc::not_found;
   }
   Attachment* prepared = nullptr;
+  Attachment** end = &prepared;
   for (Device* device = first_; device != nullptr; device = device->next_in_group_) {
     auto next = device->prepare_locked(domain, target, replaces, options);
     if (!next) {
       while (prepared != nullptr) {
-        Attachment* before = prepared->next_prepared_;
+        Attachment* rest = prepared->next_prepared_;
         prepared->device().abandon_locked(*prepared);
-        prepared = before;
+        prepared = rest;
       }
       return next.error();
     }
-    (*next)->next_prepared_ = prepared;
-    prepared = *next;
+    *end = *next;
+    end = &(*next)->next_prepared_;
   }
   Change made;
   while (prepared != nullptr) {
-    Attachment* before = prepared->next_prepared_;
+    Attachment* rest = prepared->next_prepared_;
     made += prepared->device().commit_locked(*prepared);
-    prepared = before;
+    prepared = rest;
   }
   return made;
 }

@@ -184,6 +184,23 @@ TEST_F(CommandQueue, AHungQueueTimesOutAndFailsTheSmmu) {
   EXPECT_EQ(health.timeouts(), 1U);
 }
 
+TEST_F(CommandQueue, AnSmmuThatIsGoneHasExecutedNothing) {
+  struct Gone : platform::Mmio { // reads of nothing are all ones
+    std::uint32_t read32(std::uint32_t) override { return ~0U; }
+    std::uint64_t read64(std::uint32_t) override { return ~0ULL; }
+    void write32(std::uint32_t, std::uint32_t) override {}
+    void write64(std::uint32_t, std::uint64_t) override {}
+  } gone;
+  driver::Registers nothing{gone};
+  driver::GlobalErrors none{nothing, port.sync};
+  driver::CommandQueue lost{port.platform(), nothing, none, health, 2000};
+  ASSERT_TRUE(lost.make(log2_size));
+  for (int i = 0; i < 20 && !health.failed(); ++i) {
+    EXPECT_FALSE(lost.submit(cmd::cfgi_all()).ok());
+  }
+  EXPECT_TRUE(health.failed());
+}
+
 TEST_F(CommandQueue, AFullQueueTimesOutByName) {
   fake.stopped = true;
   for (unsigned i = 0; i < 1U << log2_size; ++i) {

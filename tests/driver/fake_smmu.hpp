@@ -107,6 +107,12 @@ public:
     return consumed_;
   }
 
+  // What has arrived in memory; 0 where there is none. No turn for other threads under the explorer: this is locked.
+  std::uint64_t load(std::uint64_t bus) {
+    const auto at = arena_.at(bus, 8);
+    return at ? __atomic_load_n(static_cast<const std::uint64_t*>(*at), __ATOMIC_ACQUIRE) : 0;
+  }
+
   // A record in the event queue, as the SMMU writes it; false if it was full.
   bool put_event(const std::array<std::uint64_t, 4>& words) {
     using namespace arch;
@@ -123,9 +129,9 @@ public:
     }
     const std::uint64_t at =
         where.get(EVENTQ_BASE::ADDR) + event_size * queue_index(static_cast<std::uint32_t>(prod), log2);
-    auto* to = static_cast<base::DmaWord*>(*arena_.at(at, event_size));
+    auto* to = static_cast<std::uint64_t*>(*arena_.at(at, event_size));
     for (unsigned i = 0; i < 4; ++i) {
-      to[i].store(words[i]);
+      __atomic_store_n(to + i, words[i], __ATOMIC_RELEASE);
     }
     prod = (prod & queue_flag) | queue_advance(static_cast<std::uint32_t>(prod), log2);
     return true;
@@ -199,9 +205,8 @@ private:
         return;
       }
       const std::uint64_t from = where.get(CMDQ_BASE::ADDR) + command_size * queue_index(at, log2);
-      const auto* words = static_cast<const base::DmaWord*>(*arena_.at(from, command_size));
       Command command;
-      command.w = {words[0].load(), words[1].load()};
+      command.w = {load(from), load(from + 8)};
       const Cerror verdict = fetch_aborts ? Cerror::ABT : judge ? judge(command) : Cerror::NONE;
       if (verdict != Cerror::NONE) {
         registers_[CMDQ_CONS::offset] = cons.with(CMDQ_CONS::ERR, verdict).raw();

@@ -76,10 +76,7 @@ private:
     }
     cached_ = cached_ || walks();
   }
-  std::uint64_t word(std::uint64_t bus) {
-    const auto at = world_->arena.at(bus, 8);
-    return at ? static_cast<const base::DmaWord*>(*at)->load(base::Order::relaxed) : 0;
-  }
+  std::uint64_t word(std::uint64_t bus) { return world_->fake.load(bus); }
   // 4K pages from level 0.
   bool walks() {
     const std::uint64_t l1 = word(world_->fake.get<arch::STRTAB_BASE>().get(arch::STRTAB_BASE::ADDR));
