@@ -2,6 +2,7 @@
 
 #include <sluice/hosted/explore.hpp>
 
+#include <array>
 #include <vector>
 
 namespace sluice::hosted {
@@ -12,12 +13,25 @@ void ExploreTest::expect(bool holds, const char* what) {
   }
 }
 
+namespace {
+
+ExplorerConfig config_for(const ExploreConfig& config, std::uint64_t seed) {
+  if (config.explorer) {
+    return *config.explorer;
+  }
+  constexpr std::array<std::uint32_t, 4> rates{2, 4, 16, 64};
+  Random random{~seed};
+  return {.switch_one_in = rates.at(random.below(3)), .leave_one_in = rates.at(random.below(4))};
+}
+
+} // namespace
+
 // One seed. Owns its parts on the heap, since threads of a run that is stuck keep referring to them.
 class ExploreRun {
 public:
   ExploreRun(const ExploreConfig& config, std::uint64_t seed)
       : schedule_{std::make_unique<SeededSchedule>(schedule_config(config, seed))},
-        explorer_{std::make_unique<Explorer>(*schedule_, seed ^ 0x5a5a5a5a5a5a5a5a, config.explorer)},
+        explorer_{std::make_unique<Explorer>(*schedule_, seed ^ 0x5a5a5a5a5a5a5a5a, config_for(config, seed))},
         run_{new ExploreTest::Run{*schedule_, *explorer_, Time{*schedule_}, Sync{*schedule_}}} {}
 
   // What went wrong, or nothing.

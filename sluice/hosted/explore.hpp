@@ -51,7 +51,8 @@ struct ExploreConfig {
   std::uint64_t seeds{1000};
   std::chrono::milliseconds time_limit{20000}; // in which as many seeds are tried as can be
   std::uint64_t turns_max{200'000};            // of one run
-  ExplorerConfig explorer{};
+  // Absent: another one for each seed, since what hides behind quick buffers shows with slow ones and the reverse.
+  std::optional<ExplorerConfig> explorer{};
 };
 
 struct Exploration {

@@ -3,6 +3,7 @@
 
 #include <sched.h>
 
+#include <algorithm>
 #include <vector>
 
 namespace sluice::hosted {
@@ -32,6 +33,11 @@ ActorId FreeSchedule::start(std::string name, Body body) {
       actors_.at(id).number = thread_number();
     }
     run(stop);
+    {
+      const std::lock_guard ending{mutex_};
+      actors_.at(id).ended = true;
+    }
+    some_ended_.notify_all();
   }};
   return id;
 }
@@ -44,20 +50,28 @@ void FreeSchedule::request_stop(ActorId actor) {
 }
 
 bool FreeSchedule::join(ActorId actor) {
-  std::jthread thread;
-  {
-    const std::lock_guard guard{mutex_};
-    const auto found = actors_.find(actor);
-    if (found == actors_.end()) {
-      return true;
+  using Clock = std::chrono::system_clock;
+  std::unique_lock lock{mutex_};
+  const auto found = actors_.find(actor);
+  if (found == actors_.end()) {
+    return true;
+  }
+  auto& a = found->second;
+  const auto limit = std::chrono::duration_cast<Clock::duration>(config_.block_limit);
+  Clock::time_point told{};
+  while (!a.ended) {
+    some_ended_.wait_until(lock, Clock::now() + std::min<Clock::duration>(limit, std::chrono::milliseconds{100}));
+    const bool stopping = a.thread.get_stop_source().stop_requested();
+    told = stopping && told == Clock::time_point{} ? Clock::now() : told;
+    if (stopping && !a.ended && Clock::now() - told > limit) {
+      lock.unlock();
+      fatal(a.name + " was told to stop and does not");
     }
-    thread = std::move(found->second.thread);
   }
-  if (thread.joinable()) {
-    thread.join();
-  }
-  const std::lock_guard guard{mutex_};
-  actors_.erase(actor);
+  auto thread = std::move(a.thread);
+  actors_.erase(found);
+  lock.unlock();
+  thread.join();
   return true;
 }
 

@@ -12,7 +12,8 @@ namespace sluice::hosted {
 class FreeSchedule final : public Schedule {
 public:
   struct Config {
-    std::chrono::nanoseconds block_limit{std::chrono::seconds{60}}; // a longer wait for a lock ends the process
+    // A longer wait, for a lock or for the end of an actor that was told to stop, ends the process.
+    std::chrono::nanoseconds block_limit{std::chrono::seconds{60}};
   };
 
   FreeSchedule() = default;
@@ -31,13 +32,15 @@ private:
   struct Actor {
     std::string name;
     std::jthread thread;
-    std::uint32_t number{};
+    std::uint32_t number{}; // thread_number()
+    bool ended{false};
   };
 
   std::string name_of(std::uint32_t number);
 
   Config config_{};
   std::mutex mutex_; // of what follows
+  std::condition_variable some_ended_;
   std::map<ActorId, Actor> actors_;
   ActorId last_{0};
 };

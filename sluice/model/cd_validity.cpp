@@ -11,8 +11,9 @@ bool reserved_bits_set(const Cd& cd) {
   if (!base::reserved_zero(cd)) {
     return true;
   }
-  return base::FieldList{Cd::NSCFG0, Cd::NSCFG1, Cd::HAFT, Cd::PnCH, Cd::AIE, Cd::DS, Cd::PIE}.apply(
-      [&](auto... f) { return ((static_cast<std::uint64_t>(cd.get(f)) != 0) || ...); });
+  return base::FieldList{Cd::NSCFG0, Cd::NSCFG1, Cd::E0PD0, Cd::E0PD1, Cd::EPAN,
+                         Cd::HAFT,   Cd::PnCH,   Cd::AIE,   Cd::DS,    Cd::PIE}
+      .apply([&](auto... f) { return ((static_cast<std::uint64_t>(cd.get(f)) != 0) || ...); });
 }
 
 struct Half {

@@ -94,6 +94,9 @@ Refusal forbidden(const Features& f) {
 }
 
 Refusal not_modelled(const Features& f) {
+  if (f.version > 2) {
+    return Refusal::no_v33;
+  }
   if (f.httu != 0) {
     return Refusal::no_httu;
   }
@@ -128,9 +131,9 @@ Refusal refusal(const Features& features, const Knobs& knobs) {
 }
 
 base::Errc errc(Refusal refusal) {
-  return refusal < Refusal::no_stage  ? base::Errc::invalid_argument
-         : refusal < Refusal::no_httu ? base::Errc::bad_hardware
-                                      : base::Errc::unsupported;
+  return refusal < Refusal::no_stage ? base::Errc::invalid_argument
+         : refusal < Refusal::no_v33 ? base::Errc::bad_hardware
+                                     : base::Errc::unsupported;
 }
 
 arch::IdRegisters identity(const Features& f) {

@@ -36,6 +36,7 @@ enum class Refusal : std::uint8_t {
   too_new,         // 2.1: a feature of a version after the next
   stall_max_zero,  // 6.3.6: STALL_MAX is 0 exactly when stalls are not supported
   // unsupported: not modelled
+  no_v33, // E0PD and PTWNNC, mandatory from v3.3
   no_httu,
   no_stalls,
   no_msi,

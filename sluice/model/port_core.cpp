@@ -5,8 +5,8 @@
 namespace sluice::model {
 
 PortCore::PortCore(Core& core)
-    : core_{core}, facts_{core.facts()}, bus_{core.bus()}, fixed_output_{facts_.features.version >= arch::v3_4},
-      head_{core.log().head()}, tlb_{facts_.knobs.tlb, facts_.knobs.walk_cache}, walker_{bus_, facts_, tlb_},
+    : core_{core}, facts_{core.facts()}, bus_{core.bus()}, head_{core.log().head()},
+      tlb_{facts_.knobs.tlb, facts_.knobs.walk_cache}, walker_{bus_, facts_, tlb_},
       configuration_{bus_, facts_, walker_, contexts_}, binding_mask_{facts_.knobs.ste_cache - 1},
       bindings_{new Binding[facts_.knobs.ste_cache]}, regimes_{new Regime[facts_.knobs.ste_cache]} {
   seen_ = head_.load(base::Order::acquire);

@@ -93,7 +93,6 @@ private:
   Core& core_;
   const Facts& facts_;
   Bus& bus_;
-  const bool fixed_output_; // 13: from v3.4 what goes out is Data, Privileged
   const base::Atomic<std::uint64_t>& head_;
   std::uint64_t seen_{0};
   PortLink link_;

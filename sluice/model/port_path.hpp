@@ -60,12 +60,7 @@ inline Outcome PortCore::access(const Request& r, void* data, Core::Recorded& ed
   if (!resolve(r, target)) [[unlikely]] {
     return refuse(r, data, edges);
   }
-  Attributes attributes = target.attributes();
-  if (fixed_output_) {
-    attributes.instruction = false;
-    attributes.privileged = true;
-  }
-  const BusAccess access{target.pa, r.size, attributes, {r.stream_id}};
+  const BusAccess access{target.pa, r.size, target.attributes(), {r.stream_id}};
   const bool good = r.write ? bus_.write(access, data) : bus_.read(access, data);
   if (!good) [[unlikely]] {
     return {Outcome::Kind::aborted, {}, false, true};

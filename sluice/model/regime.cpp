@@ -15,8 +15,21 @@ MemoryType fetch_type(C outer, C inner, arch::Shareability sh) {
   return normalised({static_cast<std::uint8_t>(half_of(outer) << 4 | half_of(inner)), sh});
 }
 
-std::uint64_t aligned(std::uint64_t ttb, const TreeShape& t) {
-  return ttb & ~(arch::first_table_align(t.granule, t.start, t.input_bits, t.address_bits) - 1);
+TreeShape tree_of(arch::Granule g, unsigned input_bits, int start, std::uint64_t ttb, unsigned output_bits,
+                  MemoryType type, const Facts& f) {
+  TreeShape t;
+  t.granule = g;
+  t.address_bits = f.address_bits(g);
+  t.start = start;
+  t.input_bits = input_bits;
+  t.page_shift = arch::granule_bits(g);
+  t.stride = arch::stride(g);
+  t.input_mask = mask_below(input_bits);
+  t.output_mask = mask_below(output_bits);
+  t.table = ttb & mask_below(f.pointer_bits) & ~(arch::first_table_align(g, start, input_bits, t.address_bits) - 1);
+  t.type = type;
+  t.fetch = attributes(type, false, true);
+  return t;
 }
 
 } // namespace
@@ -38,28 +51,20 @@ Stage1 stage1_of(const Cd& cd, World world, const Facts& f) {
   low.ignore_top = cd.get(Cd::TBI0) != 0;
   low.ignore_hierarchy = f.features.had && cd.get(Cd::HAD0) != 0;
   if (!low.disabled) {
-    auto& t = low.tree;
-    t.granule = arch::granule_of(cd.get(Cd::TG0)).value_or(arch::Granule::k4);
-    t.input_bits = 64 - static_cast<unsigned>(cd.get(Cd::T0SZ));
-    t.start = arch::start_level(t.granule, t.input_bits);
-    t.output_bits = output_bits;
-    t.address_bits = f.address_bits(t.granule);
-    t.table = aligned(cd.get(Cd::TTB0) & mask_below(f.pointer_bits), t);
-    t.type = fetch_type(cd.get(Cd::OR0), cd.get(Cd::IR0), cd.get(Cd::SH0));
+    const auto g = arch::granule_of(cd.get(Cd::TG0)).value_or(arch::Granule::k4);
+    const unsigned bits = 64 - static_cast<unsigned>(cd.get(Cd::T0SZ));
+    low.tree = tree_of(g, bits, arch::start_level(g, bits), cd.get(Cd::TTB0), output_bits,
+                       fetch_type(cd.get(Cd::OR0), cd.get(Cd::IR0), cd.get(Cd::SH0)), f);
   }
   auto& high = s1.half[1];
   high.disabled = !two_halves(world) || cd.get(Cd::EPD1) != 0;
   high.ignore_top = two_halves(world) && cd.get(Cd::TBI1) != 0;
   high.ignore_hierarchy = f.features.had && cd.get(Cd::HAD1) != 0;
   if (!high.disabled) {
-    auto& t = high.tree;
-    t.granule = arch::granule_of(cd.get(Cd::TG1)).value_or(arch::Granule::k4);
-    t.input_bits = 64 - static_cast<unsigned>(cd.get(Cd::T1SZ));
-    t.start = arch::start_level(t.granule, t.input_bits);
-    t.output_bits = output_bits;
-    t.address_bits = f.address_bits(t.granule);
-    t.table = aligned(cd.get(Cd::TTB1) & mask_below(f.pointer_bits), t);
-    t.type = fetch_type(cd.get(Cd::OR1), cd.get(Cd::IR1), cd.get(Cd::SH1));
+    const auto g = arch::granule_of(cd.get(Cd::TG1)).value_or(arch::Granule::k4);
+    const unsigned bits = 64 - static_cast<unsigned>(cd.get(Cd::T1SZ));
+    high.tree = tree_of(g, bits, arch::start_level(g, bits), cd.get(Cd::TTB1), output_bits,
+                        fetch_type(cd.get(Cd::OR1), cd.get(Cd::IR1), cd.get(Cd::SH1)), f);
   }
   return s1;
 }
@@ -67,15 +72,12 @@ Stage1 stage1_of(const Cd& cd, World world, const Facts& f) {
 // 5.2
 Stage2 stage2_of(const Ste& ste, const Facts& f) {
   Stage2 s2;
-  auto& t = s2.tree;
-  t.granule = arch::granule_of(ste.get(Ste::S2TG)).value_or(arch::Granule::k4);
-  t.input_bits = 64 - static_cast<unsigned>(ste.get(Ste::S2T0SZ));
-  t.start = arch::s2_start_level(t.granule, {static_cast<std::uint8_t>(ste.get(Ste::S2SL0)), 0}, false,
-                                 f.features.small_tables);
-  t.output_bits = arch::effective_output_bits(f.id, ste.get(Ste::S2PS));
-  t.address_bits = f.address_bits(t.granule);
-  t.table = aligned(ste.get(Ste::S2TTB) & mask_below(f.pointer_bits), t);
-  t.type = fetch_type(ste.get(Ste::S2OR0), ste.get(Ste::S2IR0), ste.get(Ste::S2SH0));
+  const auto g = arch::granule_of(ste.get(Ste::S2TG)).value_or(arch::Granule::k4);
+  const int start =
+      arch::s2_start_level(g, {static_cast<std::uint8_t>(ste.get(Ste::S2SL0)), 0}, false, f.features.small_tables);
+  s2.tree = tree_of(g, 64 - static_cast<unsigned>(ste.get(Ste::S2T0SZ)), start, ste.get(Ste::S2TTB),
+                    arch::effective_output_bits(f.id, ste.get(Ste::S2PS)),
+                    fetch_type(ste.get(Ste::S2OR0), ste.get(Ste::S2IR0), ste.get(Ste::S2SH0)), f);
   s2.affd = ste.get(Ste::S2AFFD) != 0;
   s2.ptw = ste.get(Ste::S2PTW) != 0;
   s2.fwb = f.features.fwb && ste.get(Ste::S2FWB) != 0;

@@ -25,15 +25,26 @@ struct Fault {
   std::uint64_t fetch{};
 };
 
-// How one table tree is walked.
+// How one table tree is walked, with what each step needs worked out.
 struct TreeShape {
   arch::Granule granule{};
+  arch::AddressBits address_bits{};
   int start{};
   unsigned input_bits{};
-  unsigned output_bits{}; // of IPS or S2PS, capped to OAS
-  arch::AddressBits address_bits{};
+  unsigned page_shift{};
+  unsigned stride{};
+  std::uint64_t input_mask{};
+  std::uint64_t output_mask{}; // of IPS or S2PS, capped to OAS
   std::uint64_t table{};
   MemoryType type{}; // of descriptor fetches
+  Attributes fetch{};
+
+  unsigned shift(int level) const { return page_shift + stride * static_cast<unsigned>(arch::last_level - level); }
+  // Of the descriptor for an input within range.
+  std::uint64_t offset(int level, std::uint64_t input) const {
+    const std::uint64_t index = input >> shift(level);
+    return 8 * (level == start ? index : index & mask_below(stride));
+  }
 };
 
 // TTB0's or TTB1's half of a stage 1 input range

@@ -19,8 +19,7 @@ Fault stage1_fault(EventType type, const Stage1& s1) {
 
 // 3.4.1: the bits above the half's range repeat its selector; the top byte does not count with TBI.
 bool in_range(const Half& half, std::uint64_t va) {
-  const unsigned bits = half.tree.input_bits;
-  const std::uint64_t top = (half.ignore_top ? mask_below(56) : ~0ULL) & ~mask_below(bits);
+  const std::uint64_t top = (half.ignore_top ? mask_below(56) : ~0ULL) & ~half.tree.input_mask;
   const bool high = (va >> 55 & 1) != 0;
   return (va & top) == (high ? top : 0);
 }
@@ -41,11 +40,11 @@ bool Walker::stage1_leaf(const Stage1& s1, const Half& half, std::uint64_t va, i
                          unsigned taken, Leaf1& leaf, Fault& fault) {
   using arch::S1Leaf;
   const TreeShape& tree = half.tree;
-  leaf.shift = arch::level_shift(tree.granule, level);
+  leaf.shift = tree.shift(level);
   leaf.level = level;
   leaf.granule = tree.granule;
-  leaf.oa = arch::leaf_address(tree.granule, level, tree.address_bits, descriptor);
-  if (leaf.oa > mask_below(tree.output_bits)) {
+  leaf.oa = arch::take_address(tree.granule, leaf.shift, tree.address_bits, descriptor);
+  if (leaf.oa > tree.output_mask) {
     fault = stage1_fault(EventType::F_ADDR_SIZE, s1);
     return false;
   }
@@ -90,17 +89,15 @@ bool Walker::stage1(const Regime& regime, std::uint64_t va, Leaf1& leaf, Fault& 
     table_is_pa = true;
   }
   const auto remember = [&](std::uint64_t table_pa) { // 3.17: as VA information, whatever stages it went through
-    const unsigned span = arch::level_shift(g, level - 1);
+    const unsigned span = tree.shift(level - 1);
     const std::uint64_t first = page_of(va) & ~mask_below(span - 12);
     tlb_.insert_walk({TlbEntry::make_tag(regime.context, first), table_pa, static_cast<std::uint8_t>(span),
                       static_cast<std::uint8_t>(level), static_cast<std::uint8_t>(taken), g});
   };
 
   for (;; ++level, table_is_pa = !regime.stage2, known = false) {
-    const std::uint64_t index = level == tree.start ? (va & mask_below(tree.input_bits)) >> arch::level_shift(g, level)
-                                                    : arch::level_index(g, level, va);
-    std::uint64_t pa = table + index * 8;
-    Attributes attr = attributes(tree.type, false, true);
+    std::uint64_t pa = table + tree.offset(level, va & tree.input_mask);
+    Attributes attr = tree.fetch;
     if (!table_is_pa) {
       const std::uint64_t ipa = pa;
       if (!own_access(regime, ipa, arch::EventClass::ttd, tree.type, pa, attr, fault)) {
@@ -125,7 +122,7 @@ bool Walker::stage1(const Regime& regime, std::uint64_t va, Leaf1& leaf, Fault& 
     const bool last = level == arch::last_level;
     if (type == arch::DescriptorType::table_or_page && !last) {
       table = arch::table_address(g, tree.address_bits, d);
-      if (table > mask_below(tree.output_bits)) {
+      if (table > tree.output_mask) {
         return fail(EventType::F_ADDR_SIZE);
       }
       arch::S1Table entry;

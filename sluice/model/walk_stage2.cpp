@@ -27,7 +27,7 @@ bool Walker::read(std::uint64_t pa, const Attributes& attributes, std::uint64_t&
 
 const WalkEntry* Walker::cached_table(std::uint32_t context, std::uint64_t address, const TreeShape& tree) const {
   for (int level = arch::last_level; level > tree.start; --level) {
-    if (const auto* e = tlb_.find_walk(context, page_of(address), arch::level_shift(tree.granule, level - 1))) {
+    if (const auto* e = tlb_.find_walk(context, page_of(address), tree.shift(level - 1))) {
       return e;
     }
   }
@@ -44,10 +44,9 @@ bool Walker::stage2_walk(const Regime& regime, std::uint64_t ipa, arch::EventCla
     return false;
   };
   // 3.4: input range
-  if (ipa > mask_below(tree.input_bits)) {
+  if (ipa > tree.input_mask) {
     return fail(EventType::F_TRANSLATION);
   }
-  const Attributes attr = attributes(tree.type, false, true);
   int level = tree.start;
   std::uint64_t table = tree.table;
   if (const auto* cached = cached_table(regime.ipa_context, ipa, tree)) {
@@ -55,22 +54,21 @@ bool Walker::stage2_walk(const Regime& regime, std::uint64_t ipa, arch::EventCla
     table = cached->table;
   }
   for (;; ++level) {
-    const std::uint64_t index =
-        level == tree.start ? ipa >> arch::level_shift(g, level) : arch::level_index(g, level, ipa);
+    const std::uint64_t at = table + tree.offset(level, ipa);
     std::uint64_t d = 0;
-    if (!read(table + index * 8, attr, d)) {
+    if (!read(at, tree.fetch, d)) {
       fail(EventType::F_WALK_EABT);
-      fault.fetch = table + index * 8;
+      fault.fetch = at;
       return false;
     }
     const auto type = arch::descriptor_type(d);
     const bool last = level == arch::last_level;
     if (type == arch::DescriptorType::table_or_page && !last) {
       table = arch::table_address(g, tree.address_bits, d);
-      if (table > mask_below(tree.output_bits)) {
+      if (table > tree.output_mask) {
         return fail(EventType::F_ADDR_SIZE);
       }
-      const unsigned span = arch::level_shift(g, level);
+      const unsigned span = tree.shift(level);
       const std::uint64_t first = page_of(ipa) & ~mask_below(span - 12);
       tlb_.insert_walk({TlbEntry::make_tag(regime.ipa_context, first), table, static_cast<std::uint8_t>(span),
                         static_cast<std::uint8_t>(level + 1), 0, g});
@@ -81,9 +79,9 @@ bool Walker::stage2_walk(const Regime& regime, std::uint64_t ipa, arch::EventCla
     if (!leaf) {
       return fail(EventType::F_TRANSLATION);
     }
-    const unsigned shift = arch::level_shift(g, level);
-    const std::uint64_t oa = arch::leaf_address(g, level, tree.address_bits, d);
-    if (oa > mask_below(tree.output_bits)) {
+    const unsigned shift = tree.shift(level);
+    const std::uint64_t oa = arch::take_address(g, shift, tree.address_bits, d);
+    if (oa > tree.output_mask) {
       return fail(EventType::F_ADDR_SIZE);
     }
     arch::S2Leaf entry;
@@ -103,7 +101,7 @@ bool Walker::stage2_walk(const Regime& regime, std::uint64_t ipa, arch::EventCla
 
 // 3.17: stage 2 information is shared by all streams of a VMID, and by nested walks.
 bool Walker::stage2(const Regime& regime, std::uint64_t ipa, arch::EventClass why, TlbEntry& out, Fault& fault) {
-  if (ipa <= mask_below(regime.s2.tree.input_bits)) {
+  if (ipa <= regime.s2.tree.input_mask) {
     if (const auto* hit = tlb_.find(regime.ipa_context, page_of(ipa))) {
       out = *hit;
       return true;

@@ -271,39 +271,50 @@ TEST(SyncExplore, TwoThreadsUnderALockNeverMeet) {
   EXPECT_FALSE(found.failed()) << found.report;
 }
 
-// An object is replaced and retired while the other thread reads it.
+// Two threads replace and retire objects while a third reads both.
 struct Reclaimed : ExploreTest {
-  static constexpr unsigned threads = 2;
+  static constexpr unsigned threads = 3;
   struct Object : platform::Retired {
     Word alive{1};
   };
-  base::Atomic<Object*> shared{nullptr};
-  Object objects[4];
+  struct Place {
+    base::Atomic<Object*> now{nullptr};
+    Object objects[3];
+  };
+  Place places[2];
 
-  void before() override { shared.store(&objects[0]); }
-  void thread(unsigned i) override {
-    if (i == 0) {
-      for (unsigned n = 1; n < 4; ++n) {
-        auto* old = shared.exchange(&objects[n], Order::acq_rel);
-        old->platform::Retired::free = [](platform::Retired& r) {
-          static_cast<Object&>(r).alive.store(0, Order::seq_cst);
-        };
-        sync().retire(*old);
-        sync().reclaim();
-      }
-      return;
+  void before() override {
+    for (auto& place : places) {
+      place.now.store(&place.objects[0]);
     }
+  }
+  void thread(unsigned i) override {
+    if (i == 2) {
+      return look();
+    }
+    for (unsigned n = 1; n < 3; ++n) {
+      auto* old = places[i].now.load(Order::relaxed);
+      places[i].now.store(&places[i].objects[n], Order::release);
+      old->platform::Retired::free = [](platform::Retired& r) {
+        static_cast<Object&>(r).alive.store(0, Order::seq_cst);
+      };
+      sync().retire(*old);
+      sync().reclaim();
+    }
+  }
+  void look() {
     for (int n = 0; n < 4; ++n) {
       const platform::ReadSection section{sync()};
-      const auto* object = shared.load(Order::acquire);
-      expect(object->alive.load(Order::relaxed) == 1, "what a reader finds lives");
-      expect(object->alive.load(Order::relaxed) == 1, "until it leaves");
+      const Object* found[2] = {places[0].now.load(Order::acquire), places[1].now.load(Order::acquire)};
+      for (int again = 0; again < 5; ++again) {
+        expect(found[again % 2]->alive.load(Order::relaxed) == 1, "what a reader finds lives until it leaves");
+      }
     }
   }
 };
 
 TEST(SyncExplore, NothingIsFreedUnderAReader) {
-  const auto found = explore<Reclaimed>({.seeds = 1000});
+  const auto found = explore<Reclaimed>({.seeds = 2000});
   EXPECT_FALSE(found.failed()) << found.report;
 }
 

@@ -306,6 +306,19 @@ TEST(FreeThreads, TheEndOfAScheduleStopsAllActors) {
   EXPECT_EQ(ended, 3);
 }
 
+TEST(FreeDeathTest, AnActorThatDoesNotStopIsNamed) {
+  EXPECT_DEATH(
+      {
+        FreeSchedule impatient{{.block_limit = std::chrono::milliseconds{1}}};
+        impatient.finish(impatient.start("the deaf one", [&](const std::stop_token&) {
+          for (;;) {
+            impatient.relax();
+          }
+        }));
+      },
+      "the deaf one was told to stop and does not");
+}
+
 TEST(FreeThreads, ASignalIsNotLostWhenItComesBeforeTheWait) {
   FreeSchedule schedule;
   Signal signal{schedule};

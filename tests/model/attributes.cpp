@@ -133,13 +133,6 @@ TEST_F(Out, TheClientsPrivilegeAndInstructionGoOutUpToV33) {
   EXPECT_TRUE(rig.ram.last().attributes.instruction);
   EXPECT_TRUE(rig.ram.last().attributes.privileged);
   EXPECT_EQ(rig.ram.last().initiator.stream, 1U);
-  auto f = Rig::with_substreams();
-  f.version = 4;
-  Rig v34{f};
-  v34.put_ste(1, v34.bypass_ste());
-  v34.port->access({1, {}, 0x1000, 8, false, true, false}, &data);
-  EXPECT_FALSE(v34.ram.last().attributes.instruction);
-  EXPECT_TRUE(v34.ram.last().attributes.privileged);
 }
 
 TEST(Transfer, GoesPageByPageUpToTheFirstThatIsNotServed) {

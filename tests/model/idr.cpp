@@ -79,6 +79,7 @@ const RefusalCase refusals[] = {
     {"V32FeaturesInV30", Refusal::too_new, together, [](F& f, K&) { f.version = 0; }},
     {"StallsWithoutSTALL_MAX", Refusal::stall_max_zero, together, [](F& f, K&) { f.stall_model = 0; }},
     {"STALL_MAXWithoutStalls", Refusal::stall_max_zero, together, [](F& f, K&) { f.stall_max = 4; }},
+    {"V33NotYet", Refusal::no_v33, later, [](F& f, K&) { f.version = 3; }},
     {"HTTUNotYet", Refusal::no_httu, later, [](F& f, K&) { f.httu = 1; }},
     {"StallsNotYet", Refusal::no_stalls, later,
      [](F& f, K&) {

@@ -23,7 +23,6 @@ TEST(VfioThreads, NoInterruptIsLost) {
     }
   }};
   std::thread other{[&] {
-    iommufd::test::FakeCaller unused;
     while (!stop.load()) {
       r.guest.status();
       r.guest.rng.config_read(config::status, 2);
@@ -66,7 +65,7 @@ TEST(VfioThreads, ResetsInterruptsAndConfigurationMeet) {
   }};
   // Each with memory of its own.
   const auto client = [&](std::uint64_t at, auto step) {
-    return std::thread{[&r, at, step] {
+    return std::thread{[at, step] {
       for (int i = 0; i < 200; ++i) {
         step(at, i);
       }
