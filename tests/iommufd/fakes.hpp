@@ -5,6 +5,7 @@
 #include <sluice/iommufd/context.hpp>
 #include <sluice/uapi/iommufd.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <deque>
@@ -189,14 +190,14 @@ public:
     if (!holds(from, into.size())) {
       return base::Errc::bad_address;
     }
-    std::memcpy(into.data(), &bytes[from], into.size());
+    std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(from), into.size(), into.begin());
     return {};
   }
   base::Status write(std::uint64_t to, std::span<const std::byte> from) override {
     if (!holds(to, from.size()) || (read_only_from != 0 && to >= read_only_from)) {
       return base::Errc::bad_address;
     }
-    std::memcpy(&bytes[to], from.data(), from.size());
+    std::copy(from.begin(), from.end(), bytes.begin() + static_cast<std::ptrdiff_t>(to));
     return {};
   }
 

@@ -189,10 +189,12 @@ TEST_F(MachineTest, ClientMemoryThatIsNotFreedShows) {
 }
 
 TEST_F(MachineTest, DriverMemoryThatIsNotFreedShows) {
-  ASSERT_TRUE(machine.port().memory.alloc(100));
+  const auto room = machine.port().memory.alloc(100);
+  ASSERT_TRUE(room);
   const Remains remains = machine.tear_down();
   EXPECT_EQ(remains.driver_blocks, 1u);
   EXPECT_FALSE(remains.nothing());
+  machine.port().memory.free(*room, 100);
 }
 
 TEST(Machine, AnSmmuWithoutAnyStageIsRefusedByName) {
