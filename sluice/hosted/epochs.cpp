@@ -139,7 +139,8 @@ void Epochs::enter() {
   if (mine.depth++ != 0) {
     return;
   }
-  mine.epoch.store(epoch_.load(base::Order::acquire), base::Order::relaxed);
+  // Release: a scan that finds this section in place of the one before has seen that one end.
+  mine.epoch.store(epoch_.load(base::Order::acquire), base::Order::release);
   // Published before anything is read inside, so that a scan that misses this reader began before it.
   if (readers_fence_) {
     base::full_fence();

@@ -326,7 +326,7 @@ TEST_F(CommandQueueThreads, NoSyncReturnsBeforeItsCommandsAreConsumed) {
 // Only who sent the illegal command is told, while others go on: as long as fewer fail during one of their waits than
 // are remembered.
 TEST_F(CommandQueueThreads, OnlyTheOffenderIsToldOfAnIllegalCommand) {
-  constexpr unsigned offences = CommandFailures::remembered - 1;
+  constexpr unsigned offences = driver::CommandFailures::remembered - 1;
   reject(Opcode::CMD_PRI_RESP, Cerror::ILL);
   std::thread offender{[&] {
     for (unsigned i = 0; i < offences; ++i) {
