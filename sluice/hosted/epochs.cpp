@@ -176,6 +176,13 @@ void Epochs::reclaim() {
   while (!try_begin_scan()) {
     schedule_.block(my_turn);
   }
+  // Also where nothing is retired the caller may rely on the readers being gone: one more object, which is nobody's.
+  platform::Retired last;
+  last.free = [](platform::Retired&) {};
+  base::full_fence();
+  last.epoch = epoch_.load(base::Order::acquire);
+  push(last, last);
+  retired_count_.fetch_add(1, base::Order::relaxed);
   const auto limit = schedule_.now_ns() + 60'000'000'000;
   for (free_some(); retired_.load(base::Order::acquire) != nullptr; free_some()) {
     if (schedule_.now_ns() > limit) {

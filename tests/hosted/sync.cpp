@@ -8,6 +8,7 @@
 #include <atomic>
 #include <latch>
 #include <memory>
+#include <thread>
 #include <vector>
 
 namespace sluice::hosted {
@@ -257,6 +258,25 @@ TEST_F(SyncThreads, AThreadThatHasEndedHoldsNothingUp) {
   sync.retire(node);
   sync.reclaim();
   EXPECT_EQ(freed, 1);
+}
+
+// Who has unlinked something that the port does not free relies on it.
+TEST_F(SyncThreads, ReclaimWaitsForAReaderThoughNothingIsRetired) {
+  std::latch inside{1};
+  std::atomic<bool> left{false};
+  std::thread reader{[&] {
+    sync.read_enter();
+    inside.count_down();
+    for (int i = 0; i < 10'000; ++i) {
+      schedule.relax();
+    }
+    left = true;
+    sync.read_exit();
+  }};
+  inside.wait();
+  sync.reclaim();
+  EXPECT_TRUE(left);
+  reader.join();
 }
 
 } // namespace
