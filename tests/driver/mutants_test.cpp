@@ -69,7 +69,7 @@ TEST(Rule2, ATagIsNotReusedWhereverTheDetachStopped) {
     m.fake.stop_after = m.fake.consumed() + n;
     const auto change = device.detach();
     ASSERT_TRUE(change.ok());
-    ASSERT_TRUE(domain.destroy());
+    ASSERT_TRUE(m.destroy(domain));
     if (change->confirmed) {
       EXPECT_GE(n, 4U);
       break;
