@@ -13,7 +13,7 @@ namespace sluice::driver {
 // them.
 class CommandFailures {
 public:
-  static constexpr std::size_t remembered = 16;
+  static constexpr std::size_t remembered = 256;
 
   // To be taken before the commands are published.
   std::uint64_t count() const { return count_.load(base::Order::acquire); }
