@@ -80,7 +80,7 @@ void rounds(benchmark::State& state, std::uint64_t iova, std::uint64_t step) {
     state.SetIterationTime(took);
   }
   state.counters["best_ns"] = best * 1e9 / pages;
-  state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * pages));
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(pages));
 }
 
 void map_4k(benchmark::State& state) { rounds<Timed::map>(state, half_a_table, 1); }
@@ -112,7 +112,7 @@ void to_phys(benchmark::State& state) {
     state.SetIterationTime(took);
   }
   state.counters["best_ns"] = best * 1e9 / pages;
-  state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * pages));
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(pages));
 }
 void iova_to_phys(benchmark::State& state) { to_phys<Asked::at_once>(state); }
 void iova_to_phys_dependent(benchmark::State& state) { to_phys<Asked::each_after_the_other>(state); }
@@ -132,7 +132,7 @@ void disjoint(benchmark::State& state) {
                     }));
   }
   state.counters["best_ns"] = benchmark::Counter(best * 1e9 / (2 * pages), benchmark::Counter::kAvgThreads);
-  state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * 2 * pages));
+  state.SetItemsProcessed(state.iterations() * 2 * static_cast<std::int64_t>(pages));
 }
 
 BENCHMARK(map_4k)->Arg(1)->Arg(2)->ArgName("stage")->UseManualTime();

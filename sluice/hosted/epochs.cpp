@@ -177,11 +177,11 @@ void Epochs::reclaim() {
     schedule_.block(my_turn);
   }
   // Also where nothing is retired the caller may rely on the readers being gone: one more object, which is nobody's.
-  platform::Retired last;
-  last.free = [](platform::Retired&) {};
+  platform::Retired nobodys;
+  nobodys.free = [](platform::Retired&) {};
   base::full_fence();
-  last.epoch = epoch_.load(base::Order::acquire);
-  push(last, last);
+  nobodys.epoch = epoch_.load(base::Order::acquire);
+  push(nobodys, nobodys);
   retired_count_.fetch_add(1, base::Order::relaxed);
   const auto limit = schedule_.now_ns() + 60'000'000'000;
   for (free_some(); retired_.load(base::Order::acquire) != nullptr; free_some()) {

@@ -67,7 +67,7 @@ TEST_F(Unmap, APageIsOneCommand) {
 
 TEST_F(Unmap, WithRangesAnyLengthIsOneCommand) {
   start(true);
-  for (const std::uint64_t pages : {1, 2, 31, 32, 33, 63, 100, 511, 512, 1000}) {
+  for (const std::uint64_t pages : {1U, 2U, 31U, 32U, 33U, 63U, 100U, 511U, 512U, 1000U}) {
     SCOPED_TRACE(pages);
     EXPECT_EQ(unmap(0x40001000, pages * 4 * kib).size(), 1U); // no blocks: the addresses do not align
   }

@@ -71,7 +71,7 @@ struct Stale : testing::Test {
         s += static_cast<char>('0' + va / 0x1000);
       }
     }
-    for (const std::uint64_t va : {0x20'0000, 0x20'7000, 0x3f'f000}) {
+    for (const std::uint64_t va : {0x20'0000U, 0x20'7000U, 0x3f'f000U}) {
       s += rig.pa(sid, va) == new_block + (va - 0x20'0000) ? "b" : "";
     }
     if (sid != 3 && rig.pa(sid, 0x6000) == new_page + 0x6000) {

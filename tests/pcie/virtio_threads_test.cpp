@@ -57,7 +57,8 @@ TEST(VirtioRngThreads, RegistersAreUsedBesideRequests) {
   std::thread other{[&] {
     for (int i = 0; i < 500; ++i) {
       g.rng.config_write(hook::scratch, 4, static_cast<std::uint32_t>(i));
-      g.rng.config_write(config::command, 2, config::command_bus_master | (i % 2) * config::command_interrupt_disable);
+      g.rng.config_write(config::command, 2,
+                         config::command_bus_master | (i % 2 != 0 ? 1U : 0U) * config::command_interrupt_disable);
     }
     g.enable_bus_master();
   }};
