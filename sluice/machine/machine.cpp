@@ -3,7 +3,6 @@
 #include <sluice/arch/registers.hpp>
 #include <sluice/hosted/errc.hpp>
 #include <sluice/hosted/mmio_order.hpp>
-#include <sluice/hosted/scratch.hpp>
 #include <sluice/machine/names.hpp>
 
 #include <array>
@@ -13,17 +12,15 @@ namespace sluice::machine {
 
 namespace {
 
-std::string label(unsigned index) { return "SMMU " + std::to_string(index); }
-
-[[noreturn]] void refuse(unsigned index, const std::string& what, base::Errc error) {
-  throw hosted::SetupError(label(index) + ": " + what + " (" + std::string{hosted::name(error)} + ")");
+std::string reason(unsigned index, const std::string& what, base::Errc error) {
+  return "SMMU " + std::to_string(index) + ": " + what + " (" + std::string{hosted::name(error)} + ")";
 }
 
 std::unique_ptr<model::Smmu> make_model(const SmmuConfig& config, model::Bus& bus, hosted::Port& port, unsigned index) {
   auto made = model::Smmu::make(config.features, config.knobs, bus, port.device_sync, port.time);
   if (!made) {
     const model::Refusal why = model::refusal(config.features, config.knobs);
-    refuse(index, "these features cannot be made: " + std::string{name(why)}, made.error());
+    throw hosted::SetupError{reason(index, "these features cannot be made: " + std::string{name(why)}, made.error())};
   }
   return std::move(*made);
 }
@@ -89,14 +86,14 @@ SmmuNode::SmmuNode(const SmmuConfig& config, hosted::Port& port, const ClientMem
       mmio_{std::make_unique<Mmio>(*model_, interleave)}, spoiled_{std::make_unique<SpoiledMmio>(*mmio_, port.arena)} {
   auto driver = driver::Smmu::make(port.platform(), *spoiled_, with_wires(config.driver, index * wires_per_smmu));
   if (!driver) {
-    refuse(index, "the driver does not come up", driver.error());
+    throw DriverRefused{reason(index, "the driver does not come up", driver.error())};
   }
   driver_ = std::move(*driver);
 
   for (const std::uint32_t stream : config.streams) {
     auto endpoint = Endpoint::make(*driver_, stream);
     if (!endpoint) {
-      refuse(index, "no endpoint with StreamID " + std::to_string(stream), endpoint.error());
+      throw DriverRefused{reason(index, "no endpoint with StreamID " + std::to_string(stream), endpoint.error())};
     }
     endpoints_.push_back(std::move(*endpoint));
   }

@@ -2,6 +2,7 @@
 
 #include <sluice/driver/smmu.hpp>
 #include <sluice/hosted/port.hpp>
+#include <sluice/hosted/scratch.hpp>
 #include <sluice/machine/bus.hpp>
 #include <sluice/machine/bus_fault.hpp>
 #include <sluice/machine/client_memory.hpp>
@@ -28,6 +29,12 @@ struct SmmuConfig {
 struct Config {
   std::vector<SmmuConfig> smmus{};
   hosted::PortConfig port{};
+};
+
+// The driver refused what it should do when a machine was made.
+class DriverRefused : public hosted::SetupError {
+public:
+  using hosted::SetupError::SetupError;
 };
 
 // A copy engine that the driver has as a device and that may be bus master.
@@ -96,7 +103,7 @@ struct Remains {
 // RAM, SMMUs, copy engines behind them and the driver before them, in one process.
 class Machine {
 public:
-  // Throws hosted::SetupError, which says what cannot be made and why.
+  // Throws hosted::SetupError, which says what cannot be made and why, or DriverRefused.
   explicit Machine(const Config& config);
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;

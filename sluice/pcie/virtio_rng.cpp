@@ -99,14 +99,11 @@ void VirtioRng::on_config_write(std::uint16_t offset, unsigned size) {
       msix_.set_control(static_cast<std::uint16_t>(config_read(msix_at + 2, 2)));
       work |= msix_.ready() ? message : 0;
     }
-    if (touches(config::command)) {
-      work |= work_.load(base::Order::relaxed); // what has waited for Bus Master Enable
-    }
     set_interrupt(pin());
     work |= hook_.started(offset, size) ? hooked : 0;
   }
-  if (work != 0) {
-    post(work);
+  if (work != 0 || touches(config::command)) {
+    post(work); // and whatever has waited for Bus Master Enable
   }
 }
 

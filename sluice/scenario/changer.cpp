@@ -1,7 +1,6 @@
 #include <sluice/scenario/changer.hpp>
 
 #include <sluice/hosted/errc.hpp>
-#include <sluice/hosted/scratch.hpp>
 #include <sluice/scenario/stamp.hpp>
 
 #include <fmt/format.h>
@@ -59,7 +58,7 @@ std::unique_ptr<Space> Changer::make(Kind kind) {
   const auto stage = kind == Kind::stage1 ? iommu::Stage::first : iommu::Stage::second;
   const auto domain = driver.make_paging({.stage = stage});
   if (!domain) {
-    throw hosted::SetupError(fmt::format("no {} domain: {}", name(kind), hosted::name(domain.error())));
+    throw machine::DriverRefused(fmt::format("no {} domain: {}", name(kind), hosted::name(domain.error())));
   }
   (*domain)->set_fault_handler(&events_);
   return std::make_unique<Space>(memory, **domain, kind, owner, windows_);
@@ -81,9 +80,9 @@ void Changer::attach_all() {
     slot.last[stream.index] = stream.history.begun();
     ++slot.attached;
     if (!change) {
-      throw hosted::SetupError(fmt::format("StreamID {:#x} cannot be attached to {}: {}",
-                                           stream.endpoint->engine.stream(), slot.space->describe(),
-                                           hosted::name(change.error())));
+      throw machine::DriverRefused(fmt::format("StreamID {:#x} cannot be attached to {}: {}",
+                                               stream.endpoint->engine.stream(), slot.space->describe(),
+                                               hosted::name(change.error())));
     }
   }
 }

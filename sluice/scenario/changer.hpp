@@ -27,12 +27,12 @@ struct ChangeCounts {
 // decides. One actor.
 class Changer {
 public:
-  // Makes the spaces and decides where the streams' windows are. Throws hosted::SetupError.
+  // Makes the spaces and decides where the streams' windows are. Throws hosted::SetupError, machine::DriverRefused.
   Changer(machine::Machine& machine, machine::SmmuNode& node, std::vector<Stream>& streams, EventBook& events,
           hosted::Random random, Findings& findings);
   ~Changer();
 
-  // Before the traffic begins.
+  // Before the traffic begins. Throws machine::DriverRefused.
   void attach_all();
   // One thing, or only a turn of waiting where the traffic has to come along first.
   void step();

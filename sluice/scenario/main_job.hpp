@@ -35,7 +35,7 @@ struct BothSides {
 };
 
 struct MainJobReport {
-  std::vector<Check> checks; // without Rule::work, if the run was cut short
+  std::vector<Check> checks; // without Rule::work where that cannot be judged
   std::uint64_t seed{};
   bool seeded{};
   double seconds{}; // virtual, where the run was seeded

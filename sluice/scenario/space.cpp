@@ -3,6 +3,7 @@
 #include <sluice/hosted/errc.hpp>
 #include <sluice/hosted/scratch.hpp>
 #include <sluice/machine/copy.hpp>
+#include <sluice/machine/machine.hpp>
 #include <sluice/scenario/stamp.hpp>
 
 #include <fmt/format.h>
@@ -71,7 +72,7 @@ void Space::map(const Window& window, const Buffers& buffers) {
   const auto out = domain_.map(window.destination, buffers.destination.bus, window_size, iommu::prot::read_write);
   for (const auto& progress : {in, out}) {
     if (!progress) {
-      throw hosted::SetupError(fmt::format("{} cannot be filled: {}", describe(), hosted::name(progress.error())));
+      throw machine::DriverRefused(fmt::format("{} cannot be filled: {}", describe(), hosted::name(progress.error())));
     }
   }
 }

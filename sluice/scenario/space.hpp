@@ -32,7 +32,8 @@ public:
 
   // The identity domain, with memory for `streams` streams. Throws hosted::SetupError.
   Space(machine::ClientMemory& memory, iommu::Domain& identity, std::uint32_t owner, std::size_t streams);
-  // A paging domain, which is the Space's from now on, with these windows mapped. Throws hosted::SetupError.
+  // A paging domain, which is the Space's from now on, with these windows mapped. Throws hosted::SetupError,
+  // machine::DriverRefused.
   Space(machine::ClientMemory& memory, iommu::Domain& domain, Kind kind, std::uint32_t owner,
         const std::vector<Window>& windows);
   Space(const Space&) = delete;
