@@ -2,6 +2,7 @@
 
 #include <sluice/arch/event.hpp>
 #include <sluice/arch/names/enums.hpp>
+#include <sluice/base/fence.hpp>
 
 #include <fmt/format.h>
 
@@ -33,6 +34,7 @@ EventBook::EventBook(std::vector<std::uint32_t> streams, Findings& findings)
 void EventBook::expect(std::size_t index, std::uint64_t iova) {
   slots_[index].iova.store(iova, Order::relaxed);
   slots_[index].state.store(State::awaited);
+  base::full_fence(); // as the doorbell would be that tells the endpoint to read
 }
 
 // Both the driver's reading of the record and the record itself have to name stream and address.
