@@ -1,44 +1,12 @@
 #include <sluice/machine/machine.hpp>
 
-#include <sluice/arch/registers.hpp>
-#include <sluice/hosted/errc.hpp>
 #include <sluice/hosted/mmio_order.hpp>
-#include <sluice/machine/names.hpp>
+#include <sluice/machine/smmu_parts.hpp>
 
 #include <array>
 #include <string>
 
 namespace sluice::machine {
-
-namespace {
-
-std::string reason(unsigned index, const std::string& what, base::Errc error) {
-  return "SMMU " + std::to_string(index) + ": " + what + " (" + std::string{hosted::name(error)} + ")";
-}
-
-std::unique_ptr<model::Smmu> make_model(const SmmuConfig& config, model::Bus& bus, hosted::Port& port, unsigned index) {
-  auto made = model::Smmu::make(config.features, config.knobs, bus, port.device_sync, port.time);
-  if (!made) {
-    const model::Refusal why = model::refusal(config.features, config.knobs);
-    throw hosted::SetupError{reason(index, "these features cannot be made: " + std::string{name(why)}, made.error())};
-  }
-  return std::move(*made);
-}
-
-driver::Config with_wires(driver::Config config, platform::IrqLine first) {
-  config.event_wire = {true, first + static_cast<platform::IrqLine>(model::Wire::event_queue)};
-  config.gerror_wire = {true, first + static_cast<platform::IrqLine>(model::Wire::global_error)};
-  return config;
-}
-
-// Every queue of the SMMU is empty and no error is active. 3.5.1, 7.5
-bool idle(const model::Snapshot& s) {
-  constexpr std::uint32_t position = arch::CMDQ_PROD::WR.mask;
-  return ((s.cmdq_prod ^ s.cmdq_cons) & position) == 0 && ((s.eventq_prod ^ s.eventq_cons) & position) == 0 &&
-         s.gerror == s.gerrorn && !s.sync_waits;
-}
-
-} // namespace
 
 base::Result<std::unique_ptr<Endpoint>> Endpoint::make(driver::Smmu& driver, std::uint32_t stream) {
   // Behind one host bridge a StreamID is the Requester ID.
@@ -84,16 +52,11 @@ SmmuNode::SmmuNode(const SmmuConfig& config, hosted::Port& port, const ClientMem
     : bus_{port.arena, clients, port.irq, index * wires_per_smmu, interleave},
       faulty_bus_{bus_}, model_{make_model(config, faulty_bus_, port, index)},
       mmio_{std::make_unique<Mmio>(*model_, interleave)}, spoiled_{std::make_unique<SpoiledMmio>(*mmio_, port.arena)} {
-  auto driver = driver::Smmu::make(port.platform(), *spoiled_, with_wires(config.driver, index * wires_per_smmu));
-  if (!driver) {
-    throw DriverRefused{reason(index, "the driver does not come up", driver.error())};
-  }
-  driver_ = std::move(*driver);
-
+  driver_ = make_driver(config, *spoiled_, port, index);
   for (const std::uint32_t stream : config.streams) {
     auto endpoint = Endpoint::make(*driver_, stream);
     if (!endpoint) {
-      throw DriverRefused{reason(index, "no endpoint with StreamID " + std::to_string(stream), endpoint.error())};
+      throw DriverRefused{refusal_text(index, "no endpoint with StreamID " + std::to_string(stream), endpoint.error())};
     }
     endpoints_.push_back(std::move(*endpoint));
   }

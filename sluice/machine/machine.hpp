@@ -95,9 +95,15 @@ struct Remains {
   std::uint64_t driver_dma{};    // bytes of tables and queues
   std::uint64_t driver_plain{};  // bytes of objects
   std::uint64_t driver_blocks{}; // of either kind
-  bool queues_idle{true};        // commands consumed, events read, no global error active
+  // Of a host
+  std::uint64_t contexts{}; // /dev/iommu that are still open: nothing was taken down
+  std::uint64_t windows{};  // onto clients' memory
+  std::uint64_t vectors{};  // eventfds at the doorbell
+  bool queues_idle{true};   // commands consumed, events read, no global error active
 
-  bool nothing() const { return client_bytes + driver_dma + driver_plain + driver_blocks == 0; }
+  bool nothing() const {
+    return client_bytes + driver_dma + driver_plain + driver_blocks + contexts + windows + vectors == 0;
+  }
 };
 
 // RAM, SMMUs, copy engines behind them and the driver before them, in one process.

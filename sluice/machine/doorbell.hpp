@@ -1,0 +1,94 @@
+#pragma once
+
+#include <sluice/base/atomic.hpp>
+#include <sluice/model/bus.hpp>
+#include <sluice/platform/sync.hpp>
+#include <sluice/vfio/host.hpp>
+
+#include <cstdint>
+#include <vector>
+
+namespace sluice::machine {
+
+// Messages to the interrupt controller of a guest, which its devices reach through the same window as ours.
+class GuestMessages {
+public:
+  // By the worker that made the request, which waits meanwhile. False: there is nothing at that address.
+  virtual bool on_message(std::uint32_t stream, std::uint64_t address, std::uint32_t data) = 0;
+
+protected:
+  ~GuestMessages() = default;
+};
+
+// A frame that stands for the interrupt controller behind one SMMU: the right data written by the right requester
+// signals an eventfd.
+class Doorbell final : public vfio::Vectors {
+public:
+  // The same addresses for devices as in the machine, where clients do not map anything. A guest's own controllers lie
+  // in here as well: of QEMU's virt machine all registers that take messages.
+  static constexpr std::uint64_t start = 0x0800'0000;
+  static constexpr std::uint64_t size = 0x10'0000;
+  static constexpr std::uint64_t own_register = start + 0x40;
+  static constexpr std::uint32_t most_vectors = 1024;
+
+  explicit Doorbell(platform::Sync& sync) : sync_{sync} {}
+  Doorbell(const Doorbell&) = delete;
+  Doorbell& operator=(const Doorbell&) = delete;
+
+  static bool contains(std::uint64_t address) { return address - start < size; }
+
+  base::Result<vfio::Message> connect(pcie::Address device, const vfio::Eventfd& signal) override;
+  void disconnect(pcie::Address device, const vfio::Message& message) override;
+
+  // Before the first message. Null: there is no guest.
+  void set_guest(GuestMessages* guest) { guest_ = guest; }
+  // A write that arrived here. False: an abort.
+  bool write(const model::BusAccess& access, const void* from);
+
+  std::uint64_t connected() const { return connected_.load(base::Order::relaxed); }
+  std::uint64_t signalled() const { return signalled_.load(base::Order::relaxed); }
+  // Messages that nobody waits for, and accesses that are no messages.
+  std::uint64_t refused() const { return refused_.load(base::Order::relaxed); }
+
+private:
+  struct Vector {
+    std::uint64_t stream{};
+    const vfio::Eventfd* signal{}; // null: free
+  };
+
+  bool ring(std::uint64_t stream, std::uint32_t data);
+
+  platform::Sync& sync_;
+  platform::SpinLock lock_;     // of vectors_
+  std::vector<Vector> vectors_; // by data
+  GuestMessages* guest_{};
+  base::Atomic<std::uint64_t> connected_{0};
+  base::Atomic<std::uint64_t> signalled_{0};
+  base::Atomic<std::uint64_t> refused_{0};
+};
+
+// A bus with a doorbell on it.
+class DoorbellBus final : public model::Bus {
+public:
+  DoorbellBus(model::Bus& inner, Doorbell& doorbell) : inner_{inner}, doorbell_{doorbell} {}
+
+  bool read(const model::BusAccess& access, void* into) override { return inner_.read(access, into); }
+  bool write(const model::BusAccess& access, const void* from) override {
+    return Doorbell::contains(access.address) ? doorbell_.write(access, from) : inner_.write(access, from);
+  }
+  bool read64(std::uint64_t address, const model::Attributes& attributes, std::uint64_t& value) override {
+    return inner_.read64(address, attributes, value);
+  }
+  bool compare_exchange64(std::uint64_t address, const model::Attributes& attributes, std::uint64_t& expected,
+                          std::uint64_t desired) override {
+    return inner_.compare_exchange64(address, attributes, expected, desired);
+  }
+  bool message(const model::BusAccess& access, std::uint32_t data) override { return inner_.message(access, data); }
+  void pulse(model::Wire wire) override { inner_.pulse(wire); }
+
+private:
+  model::Bus& inner_;
+  Doorbell& doorbell_;
+};
+
+} // namespace sluice::machine

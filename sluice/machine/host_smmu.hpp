@@ -1,0 +1,46 @@
+#pragma once
+
+#include <sluice/machine/bus.hpp>
+#include <sluice/machine/command_fault.hpp>
+#include <sluice/machine/doorbell.hpp>
+#include <sluice/machine/host.hpp>
+#include <sluice/machine/mmio.hpp>
+#include <sluice/machine/window_bus.hpp>
+
+#include <memory>
+
+namespace sluice::machine {
+
+// What all SMMUs of a host share.
+struct HostSurroundings {
+  hosted::Port& port;
+  const ClientMemory& clients;
+  Windows& windows;
+  Interleave& interleave;
+};
+
+// One SMMU of a host: on its bus are the driver's RAM, clients' memory and a doorbell.
+class HostSmmu {
+public:
+  HostSmmu(const SmmuConfig& config, const HostSurroundings& around, HostFault fault, unsigned index);
+  HostSmmu(const HostSmmu&) = delete;
+  HostSmmu& operator=(const HostSmmu&) = delete;
+  ~HostSmmu();
+
+  model::Smmu& model() { return *model_; }
+  driver::Smmu& driver() { return *driver_; }
+  Doorbell& doorbell() { return doorbell_; }
+  std::uint64_t spoiled() const { return spoiled_->spoiled(); }
+
+private:
+  Bus ram_;
+  Doorbell doorbell_;
+  DoorbellBus doorbell_bus_;
+  WindowBus window_bus_;
+  std::unique_ptr<model::Smmu> model_;
+  std::unique_ptr<Mmio> mmio_;
+  std::unique_ptr<SpoiledMmio> spoiled_;
+  platform::Owned<driver::Smmu> driver_;
+};
+
+} // namespace sluice::machine
