@@ -29,6 +29,7 @@ public:
   struct Verdict {
     bool failed{};
     base::Errc error{};
+    std::uint64_t position{}; // of the command; `start` if it is not known
   };
   // Of the commands from `start` to before `end`.
   Verdict of(std::uint64_t start, std::uint64_t end, std::uint64_t count_before) const {
@@ -38,12 +39,12 @@ public:
       const Entry& e = entries_[n % remembered];
       const std::uint64_t position = e.position.load(base::Order::relaxed);
       if (position >= start && position < end) {
-        verdict = {true, static_cast<base::Errc>(e.error.load(base::Order::relaxed))};
+        verdict = {true, static_cast<base::Errc>(e.error.load(base::Order::relaxed)), position};
         break;
       }
     }
     if (count() - count_before >= remembered) { // what was read may have been overwritten meanwhile
-      return {true, base::Errc::illegal_command};
+      return {true, base::Errc::illegal_command, start};
     }
     return verdict;
   }

@@ -47,16 +47,31 @@ Status CommandQueue::submit(std::span<const Command> commands, Wait wait) {
   const std::size_t room = size_ - 1; // and a CMD_SYNC
   while (commands.size() > room)
     [[unlikely]] {
-      const auto status = submit_part(commands.first(room), wait);
+      const auto status = submit_part(commands.first(room), wait).status;
       if (!status) {
         return status;
       }
       commands = commands.subspan(room);
     }
-  return submit_part(commands, wait);
+  return submit_part(commands, wait).status;
 }
 
-Status CommandQueue::submit_part(std::span<const Command> commands, Wait wait) {
+Status CommandQueue::submit_until_illegal(std::span<const Command> commands, std::size_t& done) {
+  const std::size_t room = size_ - 1; // and a CMD_SYNC
+  done = 0;
+  while (!commands.empty()) {
+    const auto part = commands.first(commands.size() < room ? commands.size() : room);
+    const Outcome outcome = submit_part(part, Wait::yes, Chained::yes);
+    done += outcome.status ? part.size() : static_cast<std::size_t>(outcome.done);
+    if (!outcome.status) {
+      return outcome.status;
+    }
+    commands = commands.subspan(part.size());
+  }
+  return {};
+}
+
+CommandQueue::Outcome CommandQueue::submit_part(std::span<const Command> commands, Wait wait, Chained chained) {
   const std::uint32_t count = static_cast<std::uint32_t>(commands.size()) + (wait == Wait::yes ? 1 : 0);
   if (count == 0) {
     return {};
@@ -64,12 +79,15 @@ Status CommandQueue::submit_part(std::span<const Command> commands, Wait wait) {
   const std::uint64_t failures_before = failures_.count();
   const auto slots = reserve(count);
   if (!slots) {
-    return slots.error();
+    return {slots.error()};
   }
   write(slots->start, commands, wait);
-  const auto published = publish(*slots, wait);
+  if (chained == Chained::yes) {
+    mark_chain(*slots);
+  }
+  const auto published = publish(*slots, wait, chained);
   if (!published || wait == Wait::no) {
-    return published;
+    return {published};
   }
   return await_sync(*slots, failures_before);
 }
@@ -111,11 +129,19 @@ void CommandQueue::write(std::uint64_t position, std::span<const Command> comman
   }
 }
 
-Status CommandQueue::publish(const Slots& slots, Wait wait) {
-  const std::uint64_t sync_flag = wait == Wait::yes ? flag : 0;
+// Before they are published. The mark of the first of them tells the owner that all are written, unless that is us.
+void CommandQueue::mark_chain(const Slots& slots) {
+  for (std::uint64_t position = slots.start + (slots.owner ? 0 : 1); position != slots.end; ++position) {
+    mark(position).store(slots.end | chain, Order::relaxed);
+  }
+}
+
+Status CommandQueue::publish(const Slots& slots, Wait wait, Chained chained) {
   if (!slots.owner) {
+    const std::uint64_t sync_flag = wait == Wait::yes ? flag : 0;
+    const std::uint64_t chain_flag = chained == Chained::yes ? chain : 0;
     base::dma_publish();
-    mark(slots.start).store(slots.end | sync_flag, Order::release);
+    mark(slots.start).store(slots.end | sync_flag | chain_flag, Order::release);
     return {};
   }
   const auto handed_over = await_handover(slots.start);
@@ -131,7 +157,7 @@ Status CommandQueue::publish(const Slots& slots, Wait wait) {
     }
     const std::uint64_t mark_there = mark(position).load(Order::acquire);
     syncs += mark_there >> 63;
-    position = mark_there & ~flag;
+    position = mark_there & ~flags;
   }
   base::dma_publish(); // 3.21.2: the commands before PROD
   registers_.write(CMDQ_PROD{}.with(CMDQ_PROD::WR, end & index_mask_));
@@ -156,7 +182,7 @@ Status CommandQueue::await_handover(std::uint64_t start) {
 }
 
 Status CommandQueue::await_mark(std::uint64_t position) {
-  const auto marked = [&] { return (mark(position).load(Order::acquire) & ~flag) > position; };
+  const auto marked = [&] { return (mark(position).load(Order::acquire) & ~flags) > position; };
   if (marked()) {
     return {};
   }
@@ -201,7 +227,10 @@ bool CommandQueue::notice_progress() {
   return true;
 }
 
-Status CommandQueue::await_sync(const Slots& slots, std::uint64_t failures_before) {
+CommandQueue::Outcome CommandQueue::await_sync(const Slots& slots, std::uint64_t failures_before) {
+  const auto failed = [&](const CommandFailures::Verdict& verdict) -> Outcome {
+    return {verdict.error, verdict.error == Errc::illegal_command ? verdict.position - slots.start : 0};
+  };
   const std::uint64_t sync = slots.end - 1;
   if (!passed(sync)) {
     unsigned turns = 0;
@@ -218,14 +247,14 @@ Status CommandQueue::await_sync(const Slots& slots, std::uint64_t failures_befor
     }
     if (!done || !passed(sync)) {
       const auto verdict = failures_.of(slots.start, slots.end, failures_before);
-      return verdict.failed ? verdict.error : done ? Errc::smmu_failed : Errc::timed_out;
+      return verdict.failed ? failed(verdict) : Outcome{done ? Errc::smmu_failed : Errc::timed_out};
     }
   }
   base::dma_observe();
   if (failures_.count() != failures_before) [[unlikely]] {
     const auto verdict = failures_.of(slots.start, slots.end, failures_before);
     if (verdict.failed) {
-      return verdict.error;
+      return failed(verdict);
     }
   }
   return {};

@@ -23,8 +23,9 @@ enum class Wait : bool { no, yes };
 // the others leave a mark at their start, which says where they end. The owner follows the marks and writes CMDQ_PROD.
 //
 // A mark is the position of its end, so that one of an earlier round of the queue is not greater than the start and
-// nothing has to be cleared. Whether a CMD_SYNC is done is told from CMDQ_CONS without noting progress in shared
-// memory: see passed().
+// nothing has to be cleared. Commands of which none may be executed after one that is illegal carry a mark each, by
+// which whoever repairs the queue finds the end of what is to be left out. Whether a CMD_SYNC is done is told from
+// CMDQ_CONS without noting progress in shared memory: see passed().
 //
 // Not to be called from an interrupt that may have interrupted a submitter on the same processor.
 class CommandQueue {
@@ -48,6 +49,9 @@ public:
   // Errors: illegal_command, command_abort, atc_timed_out (one of these commands), timed_out, smmu_failed.
   base::Status submit(std::span<const arch::Command> commands, Wait wait = Wait::yes);
   base::Status submit(const arch::Command& command, Wait wait = Wait::yes) { return submit({&command, 1}, wait); }
+  // As submit with Wait::yes, but what comes after an illegal command is not executed. `done`: how many have been; with
+  // another error, how many are known to have been.
+  base::Status submit_until_illegal(std::span<const arch::Command> commands, std::size_t& done);
 
   // Looks for GERROR.CMDQ_ERR and lets the queue go on. 7.1. Any thread.
   void recover();
@@ -60,22 +64,31 @@ public:
 private:
   using Order = base::Order;
 
-  static constexpr std::uint64_t flag = 1ULL << 63; // reserved_: somebody is in charge; a mark: ends with a CMD_SYNC
-  static constexpr unsigned abort_limit = 3;        // fetches of one command that may abort
+  static constexpr std::uint64_t flag = 1ULL << 63;  // reserved_: somebody is in charge; a mark: ends with a CMD_SYNC
+  static constexpr std::uint64_t chain = 1ULL << 62; // a mark: nothing from here to its end follows an illegal command
+  static constexpr std::uint64_t flags = flag | chain;
+  static constexpr unsigned abort_limit = 3; // fetches of one command that may abort
+
+  enum class Chained : bool { no, yes };
 
   struct Slots {
     std::uint64_t start{};
     std::uint64_t end{};
     bool owner{};
   };
+  struct Outcome {
+    base::Status status{};
+    std::uint64_t done{}; // commands before an illegal one
+  };
 
-  base::Status submit_part(std::span<const arch::Command> commands, Wait wait);
+  Outcome submit_part(std::span<const arch::Command> commands, Wait wait, Chained chained = Chained::no);
   base::Result<Slots> reserve(std::uint32_t count);
   void write(std::uint64_t position, std::span<const arch::Command> commands, Wait wait);
-  base::Status publish(const Slots& slots, Wait wait);
+  void mark_chain(const Slots& slots);
+  base::Status publish(const Slots& slots, Wait wait, Chained chained);
   base::Status await_handover(std::uint64_t start);
   base::Status await_mark(std::uint64_t position);
-  base::Status await_sync(const Slots& slots, std::uint64_t failures_before);
+  Outcome await_sync(const Slots& slots, std::uint64_t failures_before);
   base::Status await_room(std::uint64_t end);
 
   bool passed(std::uint64_t position);

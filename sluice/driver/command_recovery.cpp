@@ -43,15 +43,20 @@ void CommandQueue::recover() {
   errors_.acknowledge(GERROR{}.with(GERROR::CMDQ_ERR, 1));
 }
 
-// The command becomes a CMD_SYNC, which harms nobody.
+// The command becomes a CMD_SYNC, which harms nobody, and so does what is not to be executed after it.
 void CommandQueue::recover_illegal(std::uint64_t position) {
   const base::DmaWord* slot = entries_ + 2 * (position & slot_mask_);
   health_.error(Code::command_illegal, position, slot[0].load(Order::relaxed), slot[1].load(Order::relaxed));
   failures_.record(position, Errc::illegal_command);
+  const std::uint64_t there = mark(position).load(Order::acquire);
+  const std::uint64_t chain_end = (there & chain) != 0 ? there & ~flags : 0; // of an earlier round, if not above
+  const std::uint64_t end = chain_end > position ? chain_end : position + 1;
   constexpr Command sync = cmd::sync();
-  store(position, sync);
+  for (std::uint64_t p = position; p != end; ++p) {
+    store(p, sync);
+  }
   if (!coherent_) {
-    clean(position, 1);
+    clean(position, end - position);
   }
 }
 

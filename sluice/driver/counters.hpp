@@ -18,6 +18,7 @@ struct Counters {
   std::uint64_t events{};           // records read
   std::uint64_t events_unknown{};   // of a StreamID that no device has
   std::uint64_t events_unhandled{}; // nobody wanted them
+  std::uint64_t events_of_guests{}; // handed on to a guest
   std::uint64_t event_overflows{};  // times that the SMMU reported lost records. 7.4
   std::uint64_t global_errors{};    // GERROR bits seen, CMDQ_ERR apart
 };

@@ -106,7 +106,12 @@ Result<Attachment*> SmmuDevice::prepare(iommu::Domain& domain, iommu::Target tar
   if (!target.is_rid()) {
     return Errc::unsupported;
   }
-  auto next = platform::make<RidAttachment>(parts_.platform.memory, *this, static_cast<SmmuDomain&>(domain), parts_);
+  auto& smmu_domain = static_cast<SmmuDomain&>(domain);
+  const auto accepted = smmu_domain.accepts(*this);
+  if (!accepted) {
+    return accepted.error();
+  }
+  auto next = platform::make<RidAttachment>(parts_.platform.memory, *this, smmu_domain, parts_);
   if (!next) {
     return next.error();
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sluice/driver/domain.hpp>
+#include <sluice/driver/vdevices.hpp>
 #include <sluice/iommu/device.hpp>
 
 #include <span>
@@ -46,8 +47,11 @@ public:
   // For faults; in a read section.
   SmmuDomain& domain() const { return *domain_.load(base::Order::acquire); }
   bool failed() const { return failed_; }
+  // What a guest calls it, if one does; in a read section or with the unit's mutex held.
+  Vdevice* vdevice() const { return vdevice_.load(base::Order::acquire); }
 
   // With the unit's mutex held:
+  void set_vdevice(Vdevice* vdevice) { vdevice_.store(vdevice, base::Order::release); }
   iommu::Change go_idle(); // from the abort that new entries begin with
   iommu::Change leave();   // detaches everything and blocks
   iommu::Change detach_rid() { return detach_locked(iommu::Target::rid()); }
@@ -69,6 +73,7 @@ private:
   std::span<StreamID> sids_; // sorted, each once
   std::size_t room_;         // for how many there is memory
   base::Atomic<SmmuDomain*> domain_;
+  base::Atomic<Vdevice*> vdevice_{nullptr};
   bool failed_{};
 };
 

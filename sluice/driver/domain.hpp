@@ -8,6 +8,8 @@
 
 namespace sluice::driver {
 
+class SmmuDevice;
+
 // What an attachment of the RID needs: the STE, and what that points to.
 struct RidEntry {
   arch::Ste ste;
@@ -17,6 +19,8 @@ struct RidEntry {
 // Every domain of an SMMU.
 class SmmuDomain : public iommu::Domain {
 public:
+  // Whether the device may be attached at all. Errors: the domain's.
+  virtual base::Status accepts(const SmmuDevice&) const { return {}; }
   // Errors: no_memory.
   virtual base::Result<RidEntry> rid_entry() = 0;
   // Who hears of changes; null for domains that do not change.

@@ -1,6 +1,8 @@
 #include <sluice/driver/device.hpp>
 #include <sluice/driver/fault.hpp>
+#include <sluice/driver/nested_domain.hpp>
 #include <sluice/driver/smmu.hpp>
+#include <sluice/driver/viommu.hpp>
 
 namespace sluice::driver {
 
@@ -23,12 +25,29 @@ void Smmu::on_event(const Event& event) {
     return log_event(Code::event_unknown_stream, event);
   }
   SmmuDomain& domain = device->domain();
+  if (give_to_guest(*device, domain, event)) {
+    return;
+  }
   fault.device = device;
   fault.domain = &domain;
   if (!domain.report(fault)) {
     unhandled_.fetch_add(1, Order::relaxed);
     log_event(Code::event, event);
   }
+}
+
+// A device that is on its guest's own STE faults by that guest's doing.
+bool Smmu::give_to_guest(const SmmuDevice& device, const SmmuDomain& domain, const Event& event) {
+  const Vdevice* vdevice = device.vdevice();
+  if (vdevice == nullptr || domain.type() != iommu::DomainType::nested) {
+    return false;
+  }
+  Viommu& viommu = static_cast<const NestedDomain&>(domain).viommu();
+  if (&viommu != &vdevice->viommu || !viommu.take(event, vdevice->vsid)) {
+    return false;
+  }
+  guest_events_.fetch_add(1, Order::relaxed);
+  return true;
 }
 
 void Smmu::log_event(Code code, const Event& event) {

@@ -22,6 +22,16 @@ Invalidation::Invalidation(const pagetable::Gather& gather, Tag tag, Granule gra
       return;
     }
   }
+  if (tag.nests && count_ != 0) {
+    add_nested(tag);
+  }
+}
+
+// 4.4: TLBI_S2_IPA need not remove translations of both stages, and only a CMD_SYNC keeps a walk that began before it
+// from making more of them.
+void Invalidation::add_nested(Tag tag) {
+  commands_[count_++] = cmd::sync();
+  commands_[count_++] = cmd::tlbi_nh_all(tag.id);
 }
 
 bool Invalidation::add(Tag tag, std::uint64_t address, bool leaf, Range hint) {

@@ -16,6 +16,7 @@ namespace sluice::driver {
 struct Tag {
   pagetable::Stage stage{};
   std::uint16_t id{};
+  bool nests{}; // stage 2: guests' first stages stand on it, and their translations carry its VMID
 };
 
 arch::Command invalidate_all(Tag tag);
@@ -33,8 +34,9 @@ private:
   bool add_page(const pagetable::Gather::Range& range, Tag tag);
   bool add_range(const pagetable::Gather::Range& range, Tag tag, arch::Granule granule);
   bool add(Tag tag, std::uint64_t address, bool leaf, arch::Range hint);
+  void add_nested(Tag tag);
 
-  std::array<arch::Command, max_invalidations> commands_{};
+  std::array<arch::Command, max_invalidations + 2> commands_{};
   std::size_t count_{};
 };
 

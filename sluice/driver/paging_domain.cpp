@@ -45,7 +45,8 @@ Result<iommu::Domain*> PagingDomain::make(iommu::Unit& unit, Parts& parts, const
   if (!id) {
     return id.error();
   }
-  auto domain = platform::make<PagingDomain>(memory, unit, parts, Tag{config->stage, *id}, std::move(*table));
+  auto domain = platform::make<PagingDomain>(memory, unit, parts, Tag{config->stage, *id, options.nest_parent},
+                                             std::move(*table));
   if (!domain) {
     parts.tags(config->stage).give_back(*id);
     return domain.error();

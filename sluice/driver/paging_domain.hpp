@@ -6,7 +6,7 @@
 
 namespace sluice::driver {
 
-// Map and unmap, on stage 1 with an ASID or on stage 2 with a VMID.
+// Map and unmap, on stage 1 with an ASID or on stage 2 with a VMID; the latter may be the parent of nested domains.
 class PagingDomain final : public SmmuDomain, public Held {
 public:
   // Errors: as iommu::Unit::make_paging.
@@ -23,6 +23,7 @@ public:
   void distrust() override { unclean_.store(1, base::Order::relaxed); }
 
   Tag tag() const { return tag_; }
+  bool nest_parent() const { return tag_.nests; }
   pagetable::PageTable& table() { return *table_; }
 
 private:

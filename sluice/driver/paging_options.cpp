@@ -14,8 +14,15 @@ constexpr unsigned smaller(unsigned a, unsigned b) { return a < b ? a : b; }
 
 Result<pagetable::Stage> stage_of(const Capabilities& capabilities, iommu::Stage preferred,
                                   const iommu::PagingOptions& options) {
-  if (options.nest_parent || options.dirty) {
+  if (options.dirty) {
     return Errc::unsupported;
+  }
+  if (options.nest_parent) {
+    const bool second = options.stage != iommu::Stage::first && !options.pasid;
+    if (!second || !capabilities.stage1 || !capabilities.stage2) {
+      return Errc::unsupported;
+    }
+    return pagetable::Stage::two;
   }
   const iommu::Stage wanted = options.stage != iommu::Stage::any ? options.stage
                               : options.pasid                    ? iommu::Stage::first

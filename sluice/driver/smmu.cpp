@@ -32,6 +32,7 @@ Counters Smmu::counters() const {
   c.events = events_.events();
   c.events_unknown = unknown_streams_.load(Order::relaxed);
   c.events_unhandled = unhandled_.load(Order::relaxed);
+  c.events_of_guests = guest_events_.load(Order::relaxed);
   c.event_overflows = events_.overflows();
   c.global_errors = global_errors_.load(Order::relaxed);
   return c;
@@ -134,7 +135,7 @@ Status Smmu::remove(iommu::Device& device) {
   auto& d = static_cast<SmmuDevice&>(device);
   {
     const platform::MutexGuard guard{platform().sync, mutex()};
-    if (d.group() != nullptr) {
+    if (d.group() != nullptr || d.vdevice() != nullptr) {
       return Errc::busy;
     }
     static_cast<void>(d.leave()); // a time-out has marked the SMMU failed; the device's own memory is not reached by it

@@ -41,11 +41,18 @@ public:
   iommu::Domain& blocked() override { return blocked_; }
   base::Result<iommu::Domain*> make_paging(const iommu::PagingOptions& options) override;
 
+  // Type arm_smmuv3.
+  base::Result<iommu::HwInfo> hw_info(std::uint32_t type, std::span<std::byte> into) override;
+  // Type arm_smmuv3. Errors: unsupported (another type, or an SMMU without both stages and S2FWB), other_smmu,
+  // invalid_argument (`parent` was not made for nesting), no_memory, smmu_failed.
+  base::Result<iommu::Viommu*> viommu_alloc(std::uint32_t type, iommu::Domain& parent,
+                                            std::span<const std::byte> data) override;
+
   // A requester with all its StreamIDs; the same one twice is one. `function` is null where there is no PCI. Its
   // requests go to the idle domain. Errors: invalid_argument (no StreamID), too_large (beyond the stream table),
   // shares_stream (another device has it), no_memory, timed_out, smmu_failed.
   base::Result<iommu::Device*> add(platform::PciFunction* function, std::span<const StreamID> streams);
-  // Detaches and blocks the device, then frees it. Errors: busy (in a group).
+  // Detaches and blocks the device, then frees it. Errors: busy (in a group, or a guest has a name for it).
   base::Status remove(iommu::Device& device);
 
   // Does what interrupts do: reads events, looks at global errors. Any thread, any time.
@@ -84,6 +91,7 @@ private:
   void read_events();
   void look_at_errors();
   void on_event(const arch::Event& event) override;
+  bool give_to_guest(const SmmuDevice& device, const SmmuDomain& domain, const arch::Event& event);
   void log_event(Code code, const arch::Event& event);
 
   platform::Owned<Parts> parts_;
@@ -95,6 +103,7 @@ private:
   bool touched_{}; // registers have been written
   base::Atomic<std::uint64_t> unknown_streams_{0};
   base::Atomic<std::uint64_t> unhandled_{0};
+  base::Atomic<std::uint64_t> guest_events_{0};
   base::Atomic<std::uint64_t> global_errors_{0};
 };
 

@@ -5,6 +5,13 @@
 // The data that iommufd carries for an Arm SMMUv3 without looking into it. Words are little-endian.
 namespace sluice::uapi::arm_smmuv3 {
 
+// The numbers by which calls name these data, and what has them.
+inline constexpr std::uint32_t hw_info_type = 2;
+inline constexpr std::uint32_t hwpt_data_type = 2;
+inline constexpr std::uint32_t viommu_type = 1;
+inline constexpr std::uint32_t invalidate_data_type = 1;
+inline constexpr std::uint32_t veventq_type = 1;
+
 // GET_HW_INFO: the raw ID registers.
 struct HwInfo {
   std::uint32_t flags{};

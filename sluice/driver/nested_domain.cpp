@@ -1,0 +1,42 @@
+#include <sluice/driver/nested_domain.hpp>
+
+#include <sluice/driver/device.hpp>
+#include <sluice/driver/viommu.hpp>
+
+namespace sluice::driver {
+
+using base::Errc;
+
+NestedDomain::NestedDomain(iommu::Unit& unit, Parts& parts, Viommu& viommu, const GuestSte& guest)
+    : SmmuDomain{unit, iommu::DomainType::nested, {}}, parts_{parts}, viommu_{viommu}, guest_{guest} {
+  viommu_.hold();
+}
+
+void NestedDomain::release() {
+  viommu_.drop();
+  platform::Owned<NestedDomain>{parts_.platform.memory, this}.reset();
+}
+
+base::Status NestedDomain::accepts(const SmmuDevice& device) const {
+  if (guest_.config != arch::SteConfig::stage1) {
+    return {};
+  }
+  const Vdevice* vdevice = device.vdevice();
+  return vdevice != nullptr && &vdevice->viommu == &viommu_ ? base::Status{} : Errc::not_found;
+}
+
+base::Result<RidEntry> NestedDomain::rid_entry() {
+  auto stage2 = viommu_.parent().rid_entry();
+  if (!stage2) {
+    return stage2.error();
+  }
+  return RidEntry{merged_ste(guest_, stage2->ste), {}};
+}
+
+Audience* NestedDomain::audience() { return viommu_.parent().audience(); }
+
+void NestedDomain::flush(iommu::Change& change) { viommu_.parent().flush(change); }
+
+void NestedDomain::distrust() { viommu_.parent().distrust(); }
+
+} // namespace sluice::driver
