@@ -29,6 +29,12 @@ Port::~Port() = default;
 
 std::uint32_t Port::id() const { return core_->id(); }
 PortCounters Port::counters() const { return core_->counters(); }
+std::optional<Stages> Port::stages_of(const Request& request) const { return core_->stages_of(request); }
+
+Audit Port::audit(std::span<const arch::Command> scope) {
+  Online online{*core_};
+  return core_->audit(scope);
+}
 
 Outcome Port::access(const Request& request, void* data) {
   Online online{*core_};

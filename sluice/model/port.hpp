@@ -1,12 +1,15 @@
 #pragma once
 
+#include <sluice/arch/command.hpp>
 #include <sluice/arch/event.hpp>
+#include <sluice/model/audit.hpp>
 #include <sluice/model/bus.hpp>
 #include <sluice/model/smmu.hpp>
 
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 
 namespace sluice::model {
 
@@ -50,6 +53,9 @@ struct Transfer {
   Outcome outcome{};    // of that piece
 };
 
+// What a transaction was translated by.
+enum class Stages : std::uint8_t { none, first, second, both };
+
 struct PortCounters {
   std::uint64_t tlb_misses{};    // translations that needed more than the TLB
   std::uint64_t walks{};         // descriptor reads
@@ -84,6 +90,13 @@ public:
   Translation translate(const Request& request);
 
   PortCounters counters() const;
+
+  // For checkers, by the thread that owns the port. The stages that the latest access of these IDs went through, as
+  // long as the port remembers; no value for one that met no legal configuration.
+  std::optional<Stages> stages_of(const Request& request) const;
+  // Walks the tables anew for each translation that is cached and that the TLBI commands in `scope` are about, or for
+  // all if there are none, and changes no cache. What has been invalidated by then has left the caches.
+  Audit audit(std::span<const arch::Command> scope = {});
 
   class [[nodiscard]] Burst {
   public:

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 namespace sluice::model {
 
@@ -31,6 +32,9 @@ public:
   Outcome access(const Request& request, void* data, Core::Recorded& edges);
   Transfer transfer(Request request, void* data, std::uint64_t size, Core::Recorded& edges);
   Translation translate(const Request& request);
+  // audit.cpp
+  Audit audit(std::span<const arch::Command> scope);
+  std::optional<Stages> stages_of(const Request& request) const;
 
   std::uint32_t id() const { return link_.id; }
   PortCounters counters() const;
@@ -56,6 +60,9 @@ private:
       return ((r.instruction && keep_instruction) || set_instruction) && !r.write;
     }
   };
+  struct Audited;
+  std::vector<Audited> audited();
+
   struct Target {
     std::uint64_t pa{};
     MemoryType type{}; // normalised

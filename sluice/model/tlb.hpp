@@ -106,6 +106,8 @@ public:
   // 4.4: entries of the context whose leaf holds an address of the range, and unless range.leaf, tables on the way.
   void invalidate(std::uint32_t context, const frame::AddressRange& range);
   void clear();
+  // Empty ones too.
+  std::span<const TlbEntry> all() const { return {entries_.get(), entry_mask_ + 1}; }
 
 private:
   std::span<TlbEntry> entries() { return {entries_.get(), entry_mask_ + 1}; }
