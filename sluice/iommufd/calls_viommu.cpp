@@ -130,6 +130,9 @@ Status invalidate(Call& call, const u::HwptInvalidate& cmd, std::uint32_t& done)
   if (object->type() != ObjectType::viommu) {
     return Errc::invalid_argument;
   }
+  if (call.host().without_invalidate) {
+    return Errc::unsupported;
+  }
   auto entries = read_entries(call, cmd);
   if (!entries) {
     return entries.error();

@@ -185,4 +185,15 @@ base::Result<bool> Context::ioas_maps(std::uint32_t id, std::uint64_t iova) {
   return (*ioas)->maps(iova);
 }
 
+base::Result<bool> Context::ioas_maps(const iommu::Device& device, std::uint64_t iova) {
+  const platform::MutexGuard guard{sync_, mutex_};
+  base::Result<bool> found = Errc::not_found;
+  objects_.for_each<Device>([&](Device& d) {
+    if (&d.device() == &device && d.hwpt() != nullptr) {
+      found = d.hwpt()->ioas().maps(iova);
+    }
+  });
+  return found;
+}
+
 } // namespace sluice::iommufd

@@ -52,6 +52,9 @@ public:
   std::size_t objects() const { return objects_.count(); }
   // For tests and tools: whether the IOAS of that id maps an IOVA by itself.
   base::Result<bool> ioas_maps(std::uint32_t id, std::uint64_t iova);
+  // The same of the IOAS that a device's tables stand on, which for nested ones is the second stage's. Errors:
+  // not_found (not bound here, or not attached).
+  base::Result<bool> ioas_maps(const iommu::Device& device, std::uint64_t iova);
 
 private:
   friend struct Call;

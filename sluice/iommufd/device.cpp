@@ -24,6 +24,12 @@ base::Status Device::reserve(Hwpt& hwpt) {
   return {};
 }
 
+void Device::drop_messages(Hwpt& hwpt) {
+  if (facts_.messages) {
+    hwpt.paging().drop_messages();
+  }
+}
+
 void Device::unreserve(Hwpt& hwpt) { hwpt.ioas().unreserve(this); }
 
 base::Status Device::attach(Hwpt& hwpt) {
@@ -39,12 +45,24 @@ base::Status Device::attach(Hwpt& hwpt) {
       return status;
     }
   }
+  if (facts_.messages) {
+    if (auto status = hwpt.paging().hold_messages(*facts_.messages); !status) {
+      if (!same_ioas) {
+        unreserve(hwpt);
+      }
+      return status;
+    }
+  }
   const auto changed = hwpt_ ? device_.replace(hwpt.domain()) : device_.attach(hwpt.domain());
   if (!changed) {
+    drop_messages(hwpt);
     if (!same_ioas) {
       unreserve(hwpt);
     }
     return changed.error();
+  }
+  if (hwpt_) {
+    drop_messages(*hwpt_);
   }
   if (hwpt_ && !same_ioas) {
     unreserve(*hwpt_);
@@ -58,6 +76,7 @@ void Device::detach() {
     return;
   }
   static_cast<void>(device_.detach());
+  drop_messages(*hwpt_);
   unreserve(*hwpt_);
   hwpt_.reset();
 }

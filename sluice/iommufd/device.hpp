@@ -5,17 +5,28 @@
 #include <sluice/iommufd/object.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace sluice::iommufd {
 
 class Hwpt;
 
+// Where devices write their message interrupts.
+struct MessageWindow {
+  std::uint64_t iova{};
+  std::uint64_t address{}; // of the interrupt controller
+  std::uint64_t size{};
+
+  friend bool operator==(const MessageWindow&, const MessageWindow&) = default;
+};
+
 // What a VFIO driver knows of its device and iommufd does not ask the hardware for.
 struct DeviceFacts {
   std::vector<Range> reserved;   // IOVAs that the client may not map: the window for message interrupts, firmware's own
   std::uint8_t max_pasid_log2{}; // GET_HW_INFO
   std::uint64_t capabilities{};  // GET_HW_INFO: uapi::iommufd::HwCapabilities
+  std::optional<MessageWindow> messages{}; // present in whatever tables the device is attached to; inside `reserved`
 };
 
 // A bound device. Only the one that bound it ends it.
@@ -31,7 +42,8 @@ public:
   Hwpt* hwpt() const { return hwpt_.get(); }
 
   // First attach, then replace; the same one again does nothing. A failure leaves what was. Errors: invalid_argument
-  // (another unit's), reserved_range (the IOAS maps what the device reserves), and the driver's.
+  // (another unit's, or devices that write their messages elsewhere use it), reserved_range (the IOAS maps what the
+  // device reserves), and the driver's.
   base::Status attach(Hwpt& hwpt);
   void detach();
 
@@ -40,6 +52,7 @@ public:
 private:
   base::Status reserve(Hwpt& hwpt);
   void unreserve(Hwpt& hwpt);
+  void drop_messages(Hwpt& hwpt);
 
   iommu::Device& device_;
   DeviceFacts facts_;

@@ -100,6 +100,7 @@ struct Host {
   Caller& caller;
   Pages& pages;
   Channels& channels;
+  bool without_invalidate{}; // as on a driver that lacks the operation
 };
 
 } // namespace sluice::iommufd

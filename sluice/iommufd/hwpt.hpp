@@ -7,6 +7,8 @@
 namespace sluice::iommufd {
 
 class Viommu;
+class HwptPaging;
+struct MessageWindow;
 
 // A hardware page table: a domain with an id.
 class Hwpt : public Object {
@@ -16,6 +18,8 @@ public:
   iommu::Domain& domain() { return domain_; }
   // The IOAS behind the second or only stage.
   virtual Ioas& ioas() = 0;
+  // The table of that stage: itself, or a nested one's parent.
+  virtual HwptPaging& paging() = 0;
 
 protected:
   Hwpt(ObjectType type, iommu::Domain& domain) : Object{type}, domain_{domain} {}
@@ -33,16 +37,21 @@ public:
   ~HwptPaging() override;
 
   Ioas& ioas() override { return *ioas_; }
+  HwptPaging& paging() override { return *this; }
+  // The window is mapped while somebody holds it. Errors: invalid_argument (another one is), and those of mapping.
+  base::Status hold_messages(const MessageWindow& window);
+  void drop_messages();
   bool nest_parent() const { return nest_parent_; }
   // Made for a device that was attached to an IOAS; vanishes with the last one.
   bool automatic{};
 
 private:
-  HwptPaging(Ioas& ioas, iommu::Domain& domain, bool nest_parent)
-      : Hwpt{object_type, domain}, ioas_{ioas}, nest_parent_{nest_parent} {}
+  HwptPaging(Ioas& ioas, iommu::Domain& domain, bool nest_parent);
 
   Ref<Ioas> ioas_;
   bool nest_parent_;
+  std::unique_ptr<MessageWindow> messages_;
+  std::uint32_t message_users_{};
 };
 
 class HwptNested final : public Hwpt {
@@ -53,6 +62,7 @@ public:
   ~HwptNested() override;
 
   Ioas& ioas() override;
+  HwptPaging& paging() override;
 
 private:
   Ref<Viommu> viommu_;

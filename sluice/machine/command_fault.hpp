@@ -2,7 +2,7 @@
 
 #include <sluice/arch/command.hpp>
 #include <sluice/base/atomic.hpp>
-#include <sluice/hosted/arena.hpp>
+#include <sluice/machine/command_view.hpp>
 #include <sluice/platform/mmio.hpp>
 
 #include <cstdint>
@@ -29,15 +29,13 @@ public:
 
 private:
   bool spoils(arch::Opcode opcode) const;
-  void spoil(std::uint32_t begin, std::uint32_t end);
+  void spoil(base::DmaWord* entry);
 
   platform::Mmio& inner_;
-  const hosted::Arena& arena_;
+  CommandView view_;
   arch::Command harmless_tlbi_;
   arch::Command harmless_cfgi_;
   base::Atomic<CommandFault> fault_{CommandFault::none};
-  base::Atomic<std::uint64_t> base_{0}; // CMDQ_BASE
-  base::Atomic<std::uint32_t> prod_{0}; // CMDQ_PROD as it was last written
   base::Atomic<std::uint64_t> spoiled_{0};
 };
 

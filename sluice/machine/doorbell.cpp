@@ -47,10 +47,8 @@ bool Doorbell::write(const model::BusAccess& access, const void* from) {
   bool taken = false;
   if (access.size == sizeof data && access.initiator.stream != model::Initiator::smmu_itself) {
     std::memcpy(&data, from, sizeof data);
-    taken = access.address == own_register
-                ? ring(access.initiator.stream, data)
-                : guest_ != nullptr &&
-                      guest_->on_message(static_cast<std::uint32_t>(access.initiator.stream), access.address, data);
+    taken = access.address == own_register ? ring(access.initiator.stream, data)
+                                           : elsewhere_ && elsewhere_(access.initiator.stream, access.address, data);
   }
   if (!taken) {
     refused_.fetch_add(1, Order::relaxed);

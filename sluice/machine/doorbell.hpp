@@ -6,19 +6,10 @@
 #include <sluice/vfio/host.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 namespace sluice::machine {
-
-// Messages to the interrupt controller of a guest, which its devices reach through the same window as ours.
-class GuestMessages {
-public:
-  // By the worker that made the request, which waits meanwhile. False: there is nothing at that address.
-  virtual bool on_message(std::uint32_t stream, std::uint64_t address, std::uint32_t data) = 0;
-
-protected:
-  ~GuestMessages() = default;
-};
 
 // A frame that stands for the interrupt controller behind one SMMU: the right data written by the right requester
 // signals an eventfd.
@@ -40,8 +31,9 @@ public:
   base::Result<vfio::Message> connect(pcie::Address device, const vfio::Eventfd& signal) override;
   void disconnect(pcie::Address device, const vfio::Message& message) override;
 
-  // Before the first message. Null: there is no guest.
-  void set_guest(GuestMessages* guest) { guest_ = guest; }
+  // Who takes what is for another controller in the window; before the first message. False: there is nothing.
+  using Elsewhere = std::function<bool(std::uint64_t stream, std::uint64_t address, std::uint32_t data)>;
+  void set_elsewhere(Elsewhere elsewhere) { elsewhere_ = std::move(elsewhere); }
   // A write that arrived here. False: an abort.
   bool write(const model::BusAccess& access, const void* from);
 
@@ -61,7 +53,7 @@ private:
   platform::Sync& sync_;
   platform::SpinLock lock_;     // of vectors_
   std::vector<Vector> vectors_; // by data
-  GuestMessages* guest_{};
+  Elsewhere elsewhere_;
   base::Atomic<std::uint64_t> connected_{0};
   base::Atomic<std::uint64_t> signalled_{0};
   base::Atomic<std::uint64_t> refused_{0};

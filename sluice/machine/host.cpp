@@ -1,88 +1,20 @@
-#include <sluice/machine/channels.hpp>
-#include <sluice/machine/host_function.hpp>
-#include <sluice/machine/process.hpp>
+#include <sluice/machine/host_parts.hpp>
 #include <sluice/machine/smmu_parts.hpp>
-
-#include <algorithm>
 
 namespace sluice::machine {
 
-using base::Errc;
+using platform::MutexGuard;
 
 namespace {
 
-// Where clients' memory appears: the upper half of what every SMMU can address, but not more than is useful.
-Windows::Space window_space(const HostConfig& config) {
-  unsigned bits = 43;
-  for (const SmmuConfig& smmu : config.smmus) {
-    bits = std::min(bits, smmu.features.oas_bits);
-  }
-  return {1ULL << (bits - 1), 1ULL << (bits - 1)};
+void add(Moved& sum, const Moved& part) {
+  sum.requests += part.requests;
+  sum.bytes += part.bytes;
 }
-
-// Until somebody says how descriptors lead to contexts, none is one.
-class ForwardedIommufds final : public vfio::Iommufds {
-public:
-  base::Result<std::shared_ptr<iommufd::Context>> find_context(int fd) override {
-    return to != nullptr ? to->find_context(fd) : Errc::bad_descriptor;
-  }
-  vfio::Iommufds* to{};
-};
 
 } // namespace
 
-struct Host::Parts {
-  explicit Parts(const HostConfig& config)
-      : port{config.port}, clients{port.arena},
-        interleave{port.seeded(), config.port.seeded ? config.port.seeded->seed : 0}, windows{port.sync,
-                                                                                              window_space(config)} {}
-
-  hosted::Port port;
-  ClientMemory clients; // none of the machine's RAM
-  Interleave interleave;
-  Windows windows;
-  Channels channels;
-  ProcessCaller caller;
-  ForwardedIommufds iommufds;
-  std::vector<std::unique_ptr<HostSmmu>> smmus;
-  std::vector<std::unique_ptr<HostFunction>> functions;
-  mutable platform::Mutex mutex; // of contexts
-  std::vector<std::weak_ptr<iommufd::Context>> contexts;
-
-  // Those that are open.
-  std::vector<std::shared_ptr<iommufd::Context>> open_contexts() {
-    const platform::MutexGuard guard{port.sync, mutex};
-    std::erase_if(contexts, [](const auto& c) { return c.expired(); });
-    std::vector<std::shared_ptr<iommufd::Context>> open;
-    for (const auto& c : contexts) {
-      if (auto context = c.lock()) {
-        open.push_back(std::move(context));
-      }
-    }
-    return open;
-  }
-};
-
-Host::Host(const HostConfig& config) : parts_{std::make_unique<Parts>(config)} {
-  Parts& p = *parts_;
-  const HostSurroundings around{p.port, p.clients, p.windows, p.interleave};
-  for (const SmmuConfig& smmu : config.smmus) {
-    const auto index = static_cast<unsigned>(p.smmus.size());
-    p.smmus.push_back(std::make_unique<HostSmmu>(smmu, around, config.fault, index));
-  }
-  for (const FunctionConfig& function : config.functions) {
-    const std::string text = to_string(function.address);
-    if (function.smmu >= p.smmus.size()) {
-      throw hosted::SetupError{"function " + text + ": there is no SMMU " + std::to_string(function.smmu)};
-    }
-    if (find(function.address)) {
-      throw hosted::SetupError{"two functions have the address " + text};
-    }
-    HostSmmu& smmu = *p.smmus[function.smmu];
-    const vfio::Host host{p.caller, p.iommufds, smmu.doorbell(), p.port.sync};
-    p.functions.push_back(std::make_unique<HostFunction>(function, smmu, host, p.port));
-  }
-}
+Host::Host(const HostConfig& config) : parts_{std::make_unique<Parts>(config)} {}
 
 Host::~Host() {
   if (tear_down().contexts != 0) {
@@ -91,10 +23,24 @@ Host::~Host() {
 }
 
 std::shared_ptr<iommufd::Context> Host::open_iommufd(iommufd::Observer* observer) {
+  // Audits after each call, and hands it on.
+  struct Opened final : iommufd::Observer {
+    Opened(Parts& p, iommufd::Observer* n)
+        : parts{p}, next{n}, context{{p.caller, p.windows, p.channels, p.without_invalidate}, p.port.sync, this} {}
+    void on_call(const iommufd::CallRecord& record) override {
+      parts.audit_invalidated();
+      if (next != nullptr) {
+        next->on_call(record);
+      }
+    }
+    Parts& parts;
+    iommufd::Observer* next;
+    iommufd::Context context;
+  };
   Parts& p = *parts_;
-  auto context =
-      std::make_shared<iommufd::Context>(iommufd::Host{p.caller, p.windows, p.channels}, p.port.sync, observer);
-  const platform::MutexGuard guard{p.port.sync, p.mutex};
+  auto opened = std::make_shared<Opened>(p, observer);
+  const std::shared_ptr<iommufd::Context> context{opened, &opened->context};
+  const MutexGuard guard{p.port.sync, p.mutex};
   p.contexts.push_back(context);
   return context;
 }
@@ -104,6 +50,7 @@ std::unique_ptr<vfio::File> Host::open_device(unsigned function) {
 }
 
 void Host::set_iommufds(vfio::Iommufds& iommufds) { parts_->iommufds.to = &iommufds; }
+void Host::set_guest_messages(GuestMessages& guest) { parts_->guest = &guest; }
 
 unsigned Host::functions() const { return static_cast<unsigned>(parts_->functions.size()); }
 PciAddress Host::address(unsigned function) const { return parts_->functions.at(function)->config().address; }
@@ -121,17 +68,32 @@ std::optional<unsigned> Host::find(const PciAddress& address) const {
 }
 
 Account Host::account() const {
+  Parts& p = *parts_;
   Account account;
-  for (const auto& smmu : parts_->smmus) {
-    account.smmus.push_back(
-        {.driver = smmu->driver().counters(), .model = smmu->model().counters(), .spoiled = smmu->spoiled()});
-    account.vectors += smmu->doorbell().connected();
-  }
-  for (const auto& function : parts_->functions) {
+  for (const auto& function : p.functions) {
     account.functions.push_back(function->account());
   }
-  account.windows = parts_->windows.live();
-  const auto contexts = parts_->open_contexts();
+  for (unsigned i = 0; i < smmus(); ++i) {
+    SmmuAccount& smmu = account.smmus.emplace_back();
+    p.smmus[i]->fill(smmu);
+    for (const FunctionAccount& f : account.functions) {
+      if (f.smmu == i) {
+        add(smmu.nested, f.nested);
+        add(smmu.stage1, f.stage1);
+        add(smmu.stage2, f.stage2);
+        add(smmu.bypassed, f.bypassed);
+      }
+    }
+    account.vectors += p.smmus[i]->doorbell().connected();
+    const MutexGuard guard{p.port.sync, p.mutex};
+    const auto& audited = p.audited[i];
+    smmu.audits = audited.audits;
+    smmu.compared = audited.compared;
+    smmu.stale = audited.stale;
+    smmu.first_stale = audited.first;
+  }
+  account.windows = p.windows.live();
+  const auto contexts = p.open_contexts();
   account.contexts = contexts.size();
   for (const auto& context : contexts) {
     account.objects += context->objects();

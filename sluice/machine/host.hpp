@@ -109,9 +109,24 @@ struct Account {
   std::uint64_t stale() const;
 };
 
+// Messages of devices to the interrupt controller of a guest.
+class GuestMessages {
+public:
+  // In the thread of the function's requests, which waits meanwhile; must not call the host. `address` is the guest's.
+  // False: there is nothing.
+  virtual bool on_message(unsigned function, std::uint64_t address, std::uint32_t data) = 0;
+
+protected:
+  ~GuestMessages() = default;
+};
+
 // What a kernel and its hardware are to a VMM: SMMUs, virtio entropy sources behind them, and before them the driver,
 // iommufd and VFIO. Each function has a thread that makes its requests; all signals are blocked in it. In a child of
 // fork() nothing of a host may be used or destroyed.
+//
+// After each call of a client's that invalidates, what the TLBs still have of that is compared with the tables, before
+// the client hears that its call has ended. Sooner the tables may have changed rightly, and later the same address may
+// be mapped to the same page again.
 class Host {
 public:
   // Throws hosted::SetupError, which says what cannot be made and why, or DriverRefused.
@@ -136,6 +151,11 @@ public:
   unsigned smmus() const;
   hosted::Port& port();
 
+  // Who takes the messages that devices send to a guest's own interrupt controller; before there are any.
+  void set_guest_messages(GuestMessages& guest);
+  // Everything that is cached for any function against the tables as they are: meant for moments in which no client
+  // changes anything. Counts nowhere.
+  std::vector<StaleUse> audit();
   Account account() const;
   // All contexts are let go and all files closed by then; otherwise nothing is done but to say so.
   Remains tear_down();

@@ -17,12 +17,14 @@ pcie::Address address_of(const FunctionConfig& config) {
 vfio::CdevConfig cdev_config() {
   vfio::CdevConfig config;
   config.facts.reserved = {{Doorbell::start, Doorbell::start + Doorbell::size - 1}};
+  config.facts.messages = {Doorbell::start, Doorbell::start, Doorbell::size};
   return config;
 }
 
 } // namespace
 
-HostFunction::HostFunction(const FunctionConfig& config, HostSmmu& smmu, const vfio::Host& host, hosted::Port& port)
+HostFunction::HostFunction(const FunctionConfig& config, HostSmmu& smmu, const vfio::Host& host, hosted::Port& port,
+                           MapsAlone maps_alone)
     : config_{config}, smmu_{smmu}, rng_{config.rng, address_of(config), port.device_sync}, pci_{rng_} {
   const std::array streams{rng_.stream()};
   const auto device = smmu_.driver().add(&pci_, streams);
@@ -31,7 +33,10 @@ HostFunction::HostFunction(const FunctionConfig& config, HostSmmu& smmu, const v
                         ": the driver refuses it (" + std::string{hosted::name(device.error())} + ")"};
   }
   device_ = *device;
-  worker_.emplace(rng_, smmu_.model(), port, "endpoint " + config.rng.name);
+  smmu_.add_stream(rng_.stream());
+  worker_.emplace(
+      rng_, smmu_.model(), port, "endpoint " + config.rng.name,
+      [this, maps_alone = std::move(maps_alone)](std::uint64_t iova) { return maps_alone(*device_, iova); });
   cdev_.emplace(rng_, *device_, host, cdev_config());
 }
 
@@ -42,14 +47,16 @@ HostFunction::~HostFunction() {
 }
 
 FunctionAccount HostFunction::account() const {
-  return {.address = config_.address,
-          .name = config_.rng.name,
-          .smmu = config_.smmu,
-          .stream = stream(),
-          .delivered = rng_.delivered(),
-          .dma = rng_.dma_counters(),
-          .interrupts = rng_.interrupts(),
-          .messages = rng_.messages()};
+  FunctionAccount account{.address = config_.address,
+                          .name = config_.rng.name,
+                          .smmu = config_.smmu,
+                          .stream = stream(),
+                          .delivered = rng_.delivered(),
+                          .dma = rng_.dma_counters(),
+                          .interrupts = rng_.interrupts(),
+                          .messages = rng_.messages()};
+  worker_->fill(account);
+  return account;
 }
 
 } // namespace sluice::machine

@@ -14,7 +14,10 @@ namespace sluice::machine {
 class HostFunction {
 public:
   // Throws DriverRefused.
-  HostFunction(const FunctionConfig& config, HostSmmu& smmu, const vfio::Host& host, hosted::Port& port);
+  // `maps_alone` as for a worker, of this function's device.
+  using MapsAlone = std::function<std::optional<bool>(const iommu::Device& device, std::uint64_t iova)>;
+  HostFunction(const FunctionConfig& config, HostSmmu& smmu, const vfio::Host& host, hosted::Port& port,
+               MapsAlone maps_alone);
   HostFunction(const HostFunction&) = delete;
   HostFunction& operator=(const HostFunction&) = delete;
   ~HostFunction();
@@ -23,6 +26,7 @@ public:
   std::uint32_t stream() const { return rng_.stream(); }
   pcie::VirtioRng& rng() { return rng_; }
   vfio::Cdev& cdev() { return *cdev_; }
+  model::Audit audit(std::span<const arch::Command> scope) { return worker_->audit(scope); }
   FunctionAccount account() const;
 
 private:

@@ -7,11 +7,14 @@ namespace sluice::machine {
 
 HostSmmu::HostSmmu(const SmmuConfig& config, const HostSurroundings& around, HostFault fault, unsigned index)
     : ram_{around.port.arena, around.clients, around.port.irq, index * wires_per_smmu, around.interleave},
-      doorbell_{around.port.device_sync}, doorbell_bus_{ram_, doorbell_},
-      window_bus_{doorbell_bus_, around.windows}, model_{make_model(config, window_bus_, around.port, index)},
-      mmio_{std::make_unique<Mmio>(*model_, around.interleave)}, spoiled_{std::make_unique<SpoiledMmio>(
-                                                                     *mmio_, around.port.arena)} {
-  driver_ = make_driver(config, *spoiled_, around.port, index);
+      doorbell_{around.port.device_sync}, doorbell_bus_{ram_, doorbell_}, window_bus_{doorbell_bus_, around.windows},
+      table_bus_{window_bus_, around.windows, fault} {
+  model_ = make_model(config, table_bus_, around.port, index);
+  table_bus_.set_smmu(*model_);
+  mmio_ = std::make_unique<Mmio>(*model_, around.interleave);
+  spoiled_ = std::make_unique<SpoiledMmio>(*mmio_, around.port.arena);
+  watch_ = std::make_unique<TlbiWatch>(*spoiled_, around.port.arena, around.port.sync);
+  driver_ = make_driver(config, *watch_, around.port, index);
   if (fault == HostFault::tlbi) {
     spoiled_->plant(CommandFault::tlbi);
   }
@@ -20,6 +23,12 @@ HostSmmu::HostSmmu(const SmmuConfig& config, const HostSurroundings& around, Hos
 HostSmmu::~HostSmmu() {
   driver_.reset();
   hosted::mmio_settle();
+}
+
+void HostSmmu::fill(SmmuAccount& account) const {
+  account.driver = driver_->counters();
+  account.model = model_->counters();
+  account.spoiled = spoiled_->spoiled();
 }
 
 } // namespace sluice::machine

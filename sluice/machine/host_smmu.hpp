@@ -5,6 +5,8 @@
 #include <sluice/machine/doorbell.hpp>
 #include <sluice/machine/host.hpp>
 #include <sluice/machine/mmio.hpp>
+#include <sluice/machine/table_fault.hpp>
+#include <sluice/machine/tlbi_watch.hpp>
 #include <sluice/machine/window_bus.hpp>
 
 #include <memory>
@@ -19,7 +21,8 @@ struct HostSurroundings {
   Interleave& interleave;
 };
 
-// One SMMU of a host: on its bus are the driver's RAM, clients' memory and a doorbell.
+// One SMMU of a host. On its bus are the driver's RAM, clients' memory and a doorbell; between it and its driver are
+// those who look at commands and those who spoil them.
 class HostSmmu {
 public:
   HostSmmu(const SmmuConfig& config, const HostSurroundings& around, HostFault fault, unsigned index);
@@ -30,16 +33,21 @@ public:
   model::Smmu& model() { return *model_; }
   driver::Smmu& driver() { return *driver_; }
   Doorbell& doorbell() { return doorbell_; }
-  std::uint64_t spoiled() const { return spoiled_->spoiled(); }
+  void add_stream(std::uint32_t stream) { table_bus_.add_stream(stream); }
+  // TLBI commands that are complete and were not asked for before.
+  std::vector<arch::Command> take_invalidations() { return watch_->take_completed(model_->counters().commands); }
+  void fill(SmmuAccount& account) const;
 
 private:
   Bus ram_;
   Doorbell doorbell_;
   DoorbellBus doorbell_bus_;
   WindowBus window_bus_;
+  TableFaultBus table_bus_;
   std::unique_ptr<model::Smmu> model_;
   std::unique_ptr<Mmio> mmio_;
   std::unique_ptr<SpoiledMmio> spoiled_;
+  std::unique_ptr<TlbiWatch> watch_;
   platform::Owned<driver::Smmu> driver_;
 };
 

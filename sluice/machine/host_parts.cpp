@@ -1,0 +1,89 @@
+#include <sluice/machine/host_parts.hpp>
+
+#include <algorithm>
+
+namespace sluice::machine {
+
+using platform::MutexGuard;
+
+namespace {
+
+// Where clients' memory appears: the upper half of what every SMMU can address, but not more than is useful.
+Windows::Space window_space(const HostConfig& config) {
+  unsigned bits = 43;
+  for (const SmmuConfig& smmu : config.smmus) {
+    bits = std::min(bits, smmu.features.oas_bits);
+  }
+  return {1ULL << (bits - 1), 1ULL << (bits - 1)};
+}
+
+} // namespace
+
+Host::Parts::Parts(const HostConfig& config)
+    : fault{config.fault}, without_invalidate{config.without_cache_invalidate}, port{config.port}, clients{port.arena},
+      interleave{port.seeded(), config.port.seeded ? config.port.seeded->seed : 0}, windows{port.sync,
+                                                                                            window_space(config)} {
+  for (const SmmuConfig& smmu : config.smmus) {
+    add_smmu(smmu);
+  }
+  for (const FunctionConfig& function : config.functions) {
+    add_function(function);
+  }
+}
+
+void Host::Parts::add_smmu(const SmmuConfig& config) {
+  const auto index = static_cast<unsigned>(smmus.size());
+  audited.emplace_back();
+  smmus.push_back(
+      std::make_unique<HostSmmu>(config, HostSurroundings{port, clients, windows, interleave}, fault, index));
+  smmus.back()->doorbell().set_elsewhere(
+      [this, index](std::uint64_t stream, std::uint64_t address, std::uint32_t data) {
+        for (unsigned f = 0; guest != nullptr && f < functions.size(); ++f) {
+          if (functions[f]->config().smmu == index && functions[f]->stream() == stream) {
+            return guest->on_message(f, address, data);
+          }
+        }
+        return false;
+      });
+}
+
+void Host::Parts::add_function(const FunctionConfig& config) {
+  const std::string text = to_string(config.address);
+  if (config.smmu >= smmus.size()) {
+    throw hosted::SetupError{"function " + text + ": there is no SMMU " + std::to_string(config.smmu)};
+  }
+  for (const auto& other : functions) {
+    if (other->config().address == config.address) {
+      throw hosted::SetupError{"two functions have the address " + text};
+    }
+  }
+  HostSmmu& smmu = *smmus[config.smmu];
+  const vfio::Host host{caller, iommufds, smmu.doorbell(), port.sync};
+  functions.push_back(
+      std::make_unique<HostFunction>(config, smmu, host, port, [this](const iommu::Device& device, std::uint64_t iova) {
+        return maps_alone(device, iova);
+      }));
+}
+
+std::vector<std::shared_ptr<iommufd::Context>> Host::Parts::open_contexts() {
+  const MutexGuard guard{port.sync, mutex};
+  std::erase_if(contexts, [](const auto& c) { return c.expired(); });
+  std::vector<std::shared_ptr<iommufd::Context>> open;
+  for (const auto& c : contexts) {
+    if (auto context = c.lock()) {
+      open.push_back(std::move(context));
+    }
+  }
+  return open;
+}
+
+std::optional<bool> Host::Parts::maps_alone(const iommu::Device& device, std::uint64_t iova) {
+  for (const auto& context : open_contexts()) {
+    if (auto maps = context->ioas_maps(device, iova)) {
+      return *maps;
+    }
+  }
+  return std::nullopt;
+}
+
+} // namespace sluice::machine

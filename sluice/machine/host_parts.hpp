@@ -1,0 +1,59 @@
+#pragma once
+
+#include <sluice/machine/channels.hpp>
+#include <sluice/machine/host_function.hpp>
+#include <sluice/machine/process.hpp>
+
+#include <memory>
+#include <vector>
+
+namespace sluice::machine {
+
+// What a host is made of.
+struct Host::Parts {
+  // Until somebody says how descriptors lead to contexts, none is one.
+  class ForwardedIommufds final : public vfio::Iommufds {
+  public:
+    base::Result<std::shared_ptr<iommufd::Context>> find_context(int fd) override {
+      return to != nullptr ? to->find_context(fd) : base::Errc::bad_descriptor;
+    }
+    vfio::Iommufds* to{};
+  };
+  struct Audited {
+    std::uint64_t audits{};
+    std::uint64_t compared{};
+    std::uint64_t stale{};
+    std::vector<StaleUse> first{};
+  };
+
+  explicit Parts(const HostConfig& config);
+
+  void add_smmu(const SmmuConfig& config);
+  void add_function(const FunctionConfig& config);
+  // Those that are open.
+  std::vector<std::shared_ptr<iommufd::Context>> open_contexts();
+  std::optional<bool> maps_alone(const iommu::Device& device, std::uint64_t iova);
+
+  // host_audit.cpp
+  void audit_invalidated();
+  std::vector<StaleUse> audit_smmu(unsigned smmu, std::span<const arch::Command> scope, std::uint64_t& compared);
+
+  HostFault fault;
+  bool without_invalidate;
+  hosted::Port port;
+  ClientMemory clients; // none of the machine's RAM
+  Interleave interleave;
+  Windows windows;
+  Channels channels;
+  ProcessCaller caller;
+  ForwardedIommufds iommufds;
+  GuestMessages* guest{};
+  std::vector<std::unique_ptr<HostSmmu>> smmus;
+  std::vector<std::unique_ptr<HostFunction>> functions;
+
+  mutable platform::Mutex mutex; // of what follows
+  std::vector<std::weak_ptr<iommufd::Context>> contexts;
+  std::vector<Audited> audited; // by SMMU
+};
+
+} // namespace sluice::machine

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <sluice/hosted/arena.hpp>
+#include <sluice/machine/host.hpp>
+#include <sluice/machine/windows.hpp>
+#include <sluice/model/bus.hpp>
+#include <sluice/model/smmu.hpp>
+
+#include <cstdint>
+#include <vector>
+
+namespace sluice::machine {
+
+// A bus on which the SMMU reads other tables than there are: HostFault::s1, s2 and walk.
+class TableFaultBus final : public model::Bus {
+public:
+  TableFaultBus(model::Bus& inner, const Windows& windows, HostFault fault)
+      : inner_{inner}, windows_{windows}, fault_{fault} {}
+
+  // The SMMU that reads, and the streams whose STEs count. Before there is traffic.
+  void set_smmu(model::Smmu& smmu) { smmu_ = &smmu; }
+  void add_stream(std::uint32_t stream) { streams_.push_back(stream); }
+
+  bool read(const model::BusAccess& access, void* into) override { return inner_.read(access, into); }
+  bool write(const model::BusAccess& access, const void* from) override { return inner_.write(access, from); }
+  bool read64(std::uint64_t address, const model::Attributes& attributes, std::uint64_t& value) override;
+  bool compare_exchange64(std::uint64_t address, const model::Attributes& attributes, std::uint64_t& expected,
+                          std::uint64_t desired) override {
+    return inner_.compare_exchange64(address, attributes, expected, desired);
+  }
+  bool message(const model::BusAccess& access, std::uint32_t data) override { return inner_.message(access, data); }
+  void pulse(model::Wire wire) override { inner_.pulse(wire); }
+
+private:
+  bool is_first_word_of_an_ste(std::uint64_t address);
+  std::uint64_t ste_of(std::uint32_t stream);
+
+  model::Bus& inner_;
+  const Windows& windows_;
+  HostFault fault_;
+  model::Smmu* smmu_{};
+  std::vector<std::uint32_t> streams_;
+};
+
+} // namespace sluice::machine
