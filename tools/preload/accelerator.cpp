@@ -1,4 +1,5 @@
-#include "files.hpp"
+#include "accelerator.hpp"
+
 #include "report.hpp"
 
 #include <dlfcn.h>
@@ -7,25 +8,24 @@ namespace sluice::preload {
 
 namespace {
 
-bool* flag(const char* name) {
+bool& flag(const char* name) {
   auto* const found = static_cast<bool*>(dlsym(RTLD_DEFAULT, name));
   if (found == nullptr) {
-    report("this program does not export '%s', which a QEMU with arm-smmuv3,accel=on under TCG needs to have (Debian's "
-           "11.1 has it); "
-           "accel=on will be refused",
-           name);
+    fail(
+        "this program does not export '%s'. A QEMU that emulates its processor (TCG) realizes arm-smmuv3,accel=on only "
+        "while that variable says otherwise; expected a QEMU that exports it, as Debian's 11.1 does",
+        name);
   }
-  return found;
+  return *found;
 }
 
 } // namespace
 
 void set_accelerator(bool on) {
-  for (const char* name : {"kvm_allowed", "kvm_kernel_irqchip"}) {
-    if (bool* const value = flag(name)) {
-      *value = on;
-    }
-  }
+  bool& allowed = flag("kvm_allowed");
+  bool& irqchip = flag("kvm_kernel_irqchip");
+  allowed = on;
+  irqchip = on;
 }
 
 } // namespace sluice::preload

@@ -2,13 +2,20 @@
 
 #include "paths.hpp"
 
+#include <sluice/platform/log.hpp>
+#include <sluice/vfio/host.hpp>
+
 namespace sluice::preload {
 
-// A new descriptor of /dev/iommu or of a VFIO device. -1 with errno set.
+// A new descriptor of /dev/iommu, of a VFIO device, or of a file that says what QEMU is about to do. -1 with errno set.
 int open_device(const Path& path);
+// What SLUICE_FDS promises. Ends the process with a message where it cannot be kept.
+void make_given_descriptors();
 
-// QEMU under TCG refuses accel=on for want of KVM's interrupt chip. While the device is realized two of QEMU's own
-// exported booleans say that there is one.
-void set_accelerator(bool on);
+// Which of our descriptors are /dev/iommu.
+vfio::Iommufds& open_files();
+
+// What the driver has to say.
+void report_note(const platform::Note& note);
 
 } // namespace sluice::preload

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 namespace sluice::preload {
 
@@ -16,11 +15,8 @@ struct Path {
 
 Path classify(const char* path);
 
-// The number of a VFIO device, as its character device and its folder in sysfs show it.
+// The numbers of our character devices.
+unsigned long iommu_device_number();
 unsigned long vfio_device_number(unsigned vfio);
-
-// Makes the folder that stands for those of the functions in /sys/bus/pci/devices: function n has vfio-dev/vfio<n>/dev.
-// It is removed when the process ends. An error is reported, and the functions are not found.
-void make_sysfs(const std::vector<std::string>& functions);
 
 } // namespace sluice::preload

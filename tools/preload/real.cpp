@@ -1,8 +1,6 @@
 #include "real.hpp"
 
-#include <cstdlib>
 #include <dlfcn.h>
-#include <unistd.h>
 
 namespace sluice::preload {
 
@@ -21,7 +19,21 @@ Real look_up() {
   find(r.openat64, "openat64");
   find(r.fopen, "fopen");
   find(r.fopen64, "fopen64");
+  find(r.opendir, "opendir");
+  find(r.stat, "stat");
+  find(r.stat64, "stat64");
+  find(r.lstat, "lstat");
+  find(r.lstat64, "lstat64");
+  find(r.fstatat, "fstatat");
+  find(r.fstatat64, "fstatat64");
+  find(r.statx, "statx");
+  find(r.access, "access");
+  find(r.faccessat, "faccessat");
+  find(r.readlink, "readlink");
+  find(r.realpath, "realpath");
   find(r.close, "close");
+  find(r.close_range, "close_range");
+  find(r.closefrom, "closefrom");
   find(r.dup, "dup");
   find(r.dup2, "dup2");
   find(r.dup3, "dup3");
@@ -34,12 +46,6 @@ Real look_up() {
   find(r.pwrite64, "pwrite64");
   find(r.fstat, "fstat");
   find(r.fstat64, "fstat64");
-  find(r.stat, "stat");
-  find(r.stat64, "stat64");
-  find(r.access, "access");
-  find(r.readlink, "readlink");
-  find(r.realpath, "realpath");
-  find(r.opendir, "opendir");
   return r;
 }
 

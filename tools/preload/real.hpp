@@ -1,41 +1,53 @@
 #pragma once
 
 #include <dirent.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <cstdarg>
 #include <cstdio>
+#include <cstdlib>
 
 // The C library's own functions, behind those that this library puts before them.
 namespace sluice::preload {
 
 struct Real {
-  int (*open)(const char*, int, ...);
-  int (*open64)(const char*, int, ...);
-  int (*openat)(int, const char*, int, ...);
-  int (*openat64)(int, const char*, int, ...);
-  FILE* (*fopen)(const char*, const char*);
-  FILE* (*fopen64)(const char*, const char*);
-  int (*close)(int);
-  int (*dup)(int);
-  int (*dup2)(int, int);
-  int (*dup3)(int, int, int);
-  int (*fcntl)(int, int, ...);
-  int (*fcntl64)(int, int, ...);
-  int (*ioctl)(int, unsigned long, ...);
-  ssize_t (*pread)(int, void*, size_t, off_t);
-  ssize_t (*pread64)(int, void*, size_t, off64_t);
-  ssize_t (*pwrite)(int, const void*, size_t, off_t);
-  ssize_t (*pwrite64)(int, const void*, size_t, off64_t);
-  int (*fstat)(int, struct stat*);
-  int (*fstat64)(int, struct stat64*);
-  int (*stat)(const char*, struct stat*);
-  int (*stat64)(const char*, struct stat64*);
-  int (*access)(const char*, int);
-  ssize_t (*readlink)(const char*, char*, size_t);
-  char* (*realpath)(const char*, char*);
-  DIR* (*opendir)(const char*);
+  decltype(&::open) open;
+  decltype(&::open64) open64;
+  decltype(&::openat) openat;
+  decltype(&::openat64) openat64;
+  decltype(&::fopen) fopen;
+  decltype(&::fopen64) fopen64;
+  decltype(&::opendir) opendir;
+  decltype(&::stat) stat;
+  decltype(&::stat64) stat64;
+  decltype(&::lstat) lstat;
+  decltype(&::lstat64) lstat64;
+  decltype(&::fstatat) fstatat;
+  decltype(&::fstatat64) fstatat64;
+  decltype(&::statx) statx;
+  decltype(&::access) access;
+  decltype(&::faccessat) faccessat;
+  decltype(&::readlink) readlink;
+  decltype(&::realpath) realpath;
+  decltype(&::close) close;
+  decltype(&::close_range) close_range;
+  decltype(&::closefrom) closefrom;
+  decltype(&::dup) dup;
+  decltype(&::dup2) dup2;
+  decltype(&::dup3) dup3;
+  decltype(&::fcntl) fcntl;
+  decltype(&::fcntl64) fcntl64;
+  decltype(&::ioctl) ioctl;
+  decltype(&::pread) pread;
+  decltype(&::pread64) pread64;
+  decltype(&::pwrite) pwrite;
+  decltype(&::pwrite64) pwrite64;
+  decltype(&::fstat) fstat;
+  decltype(&::fstat64) fstat64;
 };
 
 // Looked up at the first use, which may be before this library's own start.

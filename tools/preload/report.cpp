@@ -7,21 +7,37 @@
 
 namespace sluice::preload {
 
+namespace {
+
 // One write, so that lines of several threads stay whole.
-void report(const char* format, ...) {
+void write_line(const char* format, va_list arguments) {
   const int before = errno;
-  char line[512] = "sluice: ";
+  char line[1024] = "sluice: ";
   constexpr int head = 8;
-  va_list arguments;
-  va_start(arguments, format);
   int length = head + std::vsnprintf(line + head, sizeof line - head - 1, format, arguments);
-  va_end(arguments);
   length = length < static_cast<int>(sizeof line) - 1 ? length : static_cast<int>(sizeof line) - 2;
   line[length] = '\n';
   if (write(STDERR_FILENO, line, static_cast<size_t>(length) + 1) < 0) {
     // Nobody to tell.
   }
   errno = before;
+}
+
+} // namespace
+
+void report(const char* format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  write_line(format, arguments);
+  va_end(arguments);
+}
+
+void fail(const char* format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  write_line(format, arguments);
+  va_end(arguments);
+  _exit(cannot_start);
 }
 
 } // namespace sluice::preload

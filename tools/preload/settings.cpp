@@ -15,13 +15,22 @@ std::string variable(const char* name) {
   return value != nullptr ? value : "";
 }
 
-std::vector<std::string> split(const std::string& text, char at) {
-  std::vector<std::string> parts;
+std::vector<Settings::Given> parse_given(const std::string& text) {
+  std::vector<Settings::Given> given;
   std::istringstream stream{text};
-  for (std::string part; std::getline(stream, part, at);) {
-    parts.push_back(part);
+  for (std::string one; std::getline(stream, one, ',');) {
+    const auto equals = one.find('=');
+    int number = -1;
+    if (equals != std::string::npos) {
+      const auto [end, error] = std::from_chars(one.data(), one.data() + equals, number);
+      number = error == std::errc{} && end == one.data() + equals ? number : -1;
+    }
+    if (number < 0 || equals + 1 == one.size()) {
+      fail("SLUICE_FDS has '%s'; expected NUMBER=iommu or NUMBER=ADDRESS, such as 11=0000:00:03.0", one.c_str());
+    }
+    given.push_back({number, one.substr(equals + 1)});
   }
-  return parts;
+  return given;
 }
 
 Settings read() {
@@ -29,23 +38,12 @@ Settings read() {
   s.machine = variable("SLUICE_MACHINE");
   s.record = variable("SLUICE_RECORD");
   s.report = variable("SLUICE_REPORT");
-  s.without = split(variable("SLUICE_WITHOUT"), ',');
   s.fault = variable("SLUICE_BREAK");
-  if (const auto markers = split(variable("SLUICE_MARKERS"), ':'); markers.size() == 2) {
-    s.marker_on = markers[0];
-    s.marker_off = markers[1];
-  }
-  for (const std::string& one : split(variable("SLUICE_FDS"), ',')) {
-    const auto equals = one.find('=');
-    int number = -1;
-    if (equals != std::string::npos) {
-      std::from_chars(one.data(), one.data() + equals, number);
-    }
-    if (number < 0) {
-      report("SLUICE_FDS has '%s'; expected NUMBER=iommu or NUMBER=ADDRESS", one.c_str());
-      continue;
-    }
-    s.given.push_back({number, one.substr(equals + 1)});
+  s.given = parse_given(variable("SLUICE_FDS"));
+  const auto without = variable("SLUICE_WITHOUT");
+  s.without_cache_invalidate = without == "cache_invalidate";
+  if (!without.empty() && !s.without_cache_invalidate) {
+    fail("SLUICE_WITHOUT is '%s'; expected cache_invalidate", without.c_str());
   }
   return s;
 }

@@ -12,17 +12,15 @@ struct Settings {
     std::string what{}; // "iommu" or the address of a function
   };
 
-  std::string machine{};      // SLUICE_MACHINE: the machine file, or empty for the default machine
-  std::vector<Given> given{}; // SLUICE_FDS: "10=iommu,11=0000:00:03.0"
-  std::string marker_on{};    // SLUICE_MARKERS: "PATH:PATH", opened before and after accel=on is realized
-  std::string marker_off{};
-  std::string record{};               // SLUICE_RECORD: where the calls are written, a line of JSON each
-  std::string report{};               // SLUICE_REPORT: where the machine's account is written when the process ends
-  std::vector<std::string> without{}; // SLUICE_WITHOUT: operations that the driver is said not to have
-  std::string fault{};                // SLUICE_BREAK: the fault to plant
+  std::string machine{};           // SLUICE_MACHINE: the machine file, or empty for the default machine
+  std::vector<Given> given{};      // SLUICE_FDS: "10=iommu,11=0000:00:03.0"
+  std::string record{};            // SLUICE_RECORD: where the calls are written, a line of JSON each
+  std::string report{};            // SLUICE_REPORT: where the machine's account is written when the process ends
+  bool without_cache_invalidate{}; // SLUICE_WITHOUT=cache_invalidate: the driver is said not to have it
+  std::string fault{};             // SLUICE_BREAK: the fault to plant, tlbi, s1, s2 or walk
 };
 
-// Read once, at the first use.
+// Read once, at the first use. What cannot be read ends the process with a message.
 const Settings& settings();
 
 } // namespace sluice::preload

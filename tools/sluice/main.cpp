@@ -1,6 +1,34 @@
+#include <tools/sluice/exec.hpp>
 #include <tools/sluice/run.hpp>
 
 #include <CLI/CLI.hpp>
+
+namespace {
+
+CLI::App* add_exec(CLI::App& app, sluice::tool::ExecArguments& arguments) {
+  CLI::App* exec =
+      app.add_subcommand("exec", "Start a program on a Sluice machine: it finds /dev/iommu and VFIO devices");
+  exec->add_option("--machine", arguments.machine, "The machine, as a JSON file; by default one SMMU with one device");
+  exec->add_option("--fd", arguments.given, "A descriptor that is open when the program begins")
+      ->type_name("NUMBER=iommu|NUMBER=ADDRESS")
+      ->allow_extra_args(false);
+  exec->add_option("--record", arguments.record, "Write each call to this file, as a line of JSON");
+  exec->add_option("--report", arguments.report, "Write what the machine has done to this file when the program ends");
+  exec->add_option("--without", arguments.without, "Take an operation away from the driver")
+      ->check(CLI::IsMember({"cache_invalidate"}));
+  exec->add_option("--break", arguments.fault, "Plant a fault")->check(CLI::IsMember({"tlbi", "s1", "s2", "walk"}));
+  exec->add_option("--ld-so", arguments.ld_so, "The program's own dynamic loader, if it is not this system's");
+  exec->add_option("--library-path", arguments.library_path, "The folders of its libraries, with colons between them");
+  exec->add_flag("--verbose", arguments.verbose, "Print the command that is started");
+  exec->add_option("PROGRAM", arguments.program, "What to start, with its arguments, after --")->required();
+  exec->prefix_command(false);
+  exec->footer(
+      "The exit status is the program's; 125: something else was expected, 126: the program cannot be started, "
+      "127: there is none.");
+  return exec;
+}
+
+} // namespace
 
 int main(int argc, char** argv) {
   CLI::App app{"Sluice: the Arm SMMUv3 in user space", "sluice"};
@@ -20,7 +48,13 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"tlbi", "cfgi", "sync", "barrier", "order"}));
   run->add_flag("--no-qemu", arguments.no_qemu, "Leave out the run on QEMU's SMMUv3");
 
+  sluice::tool::ExecArguments exec_arguments;
+  CLI::App* exec = add_exec(app, exec_arguments);
+
   CLI11_PARSE(app, argc, argv);
+  if (exec->parsed()) {
+    return sluice::tool::exec(exec_arguments);
+  }
   if (seeded->count() > 0) {
     arguments.seed = seed;
   }

@@ -1,0 +1,29 @@
+# tools/preload/*.cpp -> libsluice-preload.so, which `sluice exec` loads into a process of somebody else: it may need
+# nothing but glibc, and shows nothing but the functions that it puts before glibc's.
+include(GNUInstallDirs)
+cmake_path(RELATIVE_PATH CMAKE_INSTALL_FULL_LIBDIR BASE_DIRECTORY ${CMAKE_INSTALL_FULL_BINDIR} OUTPUT_VARIABLE folder)
+if(TARGET sluice)
+  target_compile_definitions(sluice PRIVATE SLUICE_PRELOAD_FOLDER="${folder}/sluice")
+  install(TARGETS sluice RUNTIME)
+endif()
+file(GLOB preload CONFIGURE_DEPENDS tools/preload/*.cpp)
+if(NOT preload OR NOT SLUICE_SHAREABLE OR NOT TARGET sluice-scenario OR NOT nlohmann_json_FOUND)
+  return()
+endif()
+sluice_targets(targets scenario machine advise +json)
+add_library(sluice-preload SHARED ${preload})
+target_compile_options(sluice-preload PRIVATE ${SLUICE_SHAREABLE_OPTIONS})
+target_link_libraries(sluice-preload PRIVATE ${targets} sluice-flags sluice-warnings Threads::Threads)
+target_link_options(sluice-preload PRIVATE
+  -static-libstdc++ -static-libgcc
+  -Wl,--exclude-libs,ALL
+  -Wl,--version-script=${PROJECT_SOURCE_DIR}/tools/preload/exports.map
+  -Wl,--as-needed # a layer may link what its part in here does not use
+  -Wl,--gc-sections
+  -Wl,-z,defs -Wl,-z,nodelete
+  -Wl,--wrap=pthread_create) # tools/preload/threads.cpp
+set_target_properties(sluice-preload PROPERTIES LINK_DEPENDS ${PROJECT_SOURCE_DIR}/tools/preload/exports.map)
+install(TARGETS sluice-preload LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/sluice)
+if(TARGET sluice)
+  add_dependencies(sluice sluice-preload)
+endif()

@@ -1,0 +1,200 @@
+#include "files.hpp"
+
+#include "accelerator.hpp"
+#include "descriptors.hpp"
+#include "process.hpp"
+#include "real.hpp"
+#include "report.hpp"
+#include "settings.hpp"
+
+#include <sluice/uapi/vfio.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <mutex>
+#include <sys/mman.h>
+
+namespace sluice::preload {
+
+namespace {
+
+using base::Errc;
+
+constexpr std::uint64_t device_bytes = std::uint64_t{uapi::vfio::region_count} << uapi::vfio::region_shift;
+
+// /dev/iommu. A given one is there before the machine is.
+class Iommufd final : public File {
+public:
+  std::shared_ptr<iommufd::Context> context() {
+    std::call_once(once_, [this] {
+      if (machine::Host* const h = host()) {
+        context_ = open_iommufd(*h);
+      }
+    });
+    return context_;
+  }
+  int ioctl(std::uint32_t number, std::uint64_t argument) override {
+    const auto open = context();
+    return open ? open->ioctl(number, argument) : -ENODEV;
+  }
+  std::uint64_t device_number() const override { return iommu_device_number(); }
+
+private:
+  std::once_flag once_;
+  std::shared_ptr<iommufd::Context> context_;
+};
+
+std::string_view name_of(std::uint32_t number) {
+  namespace u = uapi::vfio;
+  switch (number) {
+  case u::device_get_info:
+    return "DEVICE_GET_INFO";
+  case u::device_get_region_info:
+    return "DEVICE_GET_REGION_INFO";
+  case u::device_get_irq_info:
+    return "DEVICE_GET_IRQ_INFO";
+  case u::device_set_irqs:
+    return "DEVICE_SET_IRQS";
+  case u::device_reset:
+    return "DEVICE_RESET";
+  case u::device_get_pci_hot_reset_info:
+    return "DEVICE_GET_PCI_HOT_RESET_INFO";
+  case u::device_pci_hot_reset:
+    return "DEVICE_PCI_HOT_RESET";
+  case u::device_feature:
+    return "DEVICE_FEATURE";
+  case u::device_bind_iommufd:
+    return "DEVICE_BIND_IOMMUFD";
+  case u::device_attach_iommufd_pt:
+    return "DEVICE_ATTACH_IOMMUFD_PT";
+  case u::device_detach_iommufd_pt:
+    return "DEVICE_DETACH_IOMMUFD_PT";
+  default:
+    return "?";
+  }
+}
+
+// /dev/vfio/devices/vfioN.
+class Device final : public File {
+public:
+  explicit Device(unsigned function) : function_{function} {}
+
+  vfio::File* file() {
+    std::call_once(once_, [this] {
+      if (machine::Host* const h = host()) {
+        file_ = h->open_device(function_);
+      }
+    });
+    return file_.get();
+  }
+  int ioctl(std::uint32_t number, std::uint64_t argument) override {
+    vfio::File* const open = file();
+    const int result = open != nullptr ? open->ioctl(number, argument) : -ENODEV;
+    if (advise::Recorder* const r = recorder()) {
+      r->record("vfio", function_, name_of(number), result);
+    }
+    return result;
+  }
+  ssize_t pread(void* into, std::size_t size, std::uint64_t offset) override {
+    vfio::File* const open = file();
+    return open != nullptr ? open->pread(reinterpret_cast<std::uint64_t>(into), size, offset) : -ENODEV;
+  }
+  ssize_t pwrite(const void* from, std::size_t size, std::uint64_t offset) override {
+    vfio::File* const open = file();
+    return open != nullptr ? open->pwrite(reinterpret_cast<std::uint64_t>(from), size, offset) : -ENODEV;
+  }
+  std::uint64_t device_number() const override { return vfio_device_number(function_); }
+
+private:
+  const unsigned function_;
+  std::once_flag once_;
+  std::unique_ptr<vfio::File> file_;
+};
+
+class OpenFiles final : public vfio::Iommufds {
+public:
+  base::Result<std::shared_ptr<iommufd::Context>> find_context(int fd) override {
+    if (const auto file = descriptors().find(fd)) {
+      if (auto* const iommufd = dynamic_cast<Iommufd*>(file.get())) {
+        if (auto context = iommufd->context()) {
+          return context;
+        }
+        return Errc::no_device;
+      }
+      return Errc::wrong_descriptor;
+    }
+    return real().fcntl(fd, F_GETFD) < 0 ? Errc::bad_descriptor : Errc::wrong_descriptor;
+  }
+};
+
+int open_marker() {
+  const int fd = memfd_create("sluice-marker", MFD_CLOEXEC);
+  if (fd >= 0 && (write(fd, "", 1) != 1 || lseek(fd, 0, SEEK_SET) != 0)) {
+    real().close(fd);
+    errno = EIO;
+    return -1;
+  }
+  return fd;
+}
+
+int open_file(std::shared_ptr<File> file, std::uint64_t bytes) {
+  if (host() == nullptr) {
+    errno = ENODEV;
+    return -1;
+  }
+  return descriptors().add(std::move(file), bytes);
+}
+
+} // namespace
+
+int open_device(const Path& path) {
+  switch (path.kind) {
+  case PathKind::iommu:
+    return open_file(std::make_shared<Iommufd>(), 0);
+  case PathKind::vfio:
+    return open_file(std::make_shared<Device>(path.vfio), device_bytes);
+  case PathKind::marker_on:
+    set_accelerator(true);
+    return open_marker();
+  case PathKind::marker_off:
+    set_accelerator(false);
+    return open_marker();
+  case PathKind::sysfs:
+  case PathKind::other:
+    break;
+  }
+  errno = ENOENT;
+  return -1;
+}
+
+void make_given_descriptors() {
+  for (const auto& [number, what] : settings().given) {
+    if (real().fcntl(number, F_GETFD) >= 0) {
+      fail("descriptor %d was to become %s, but is open already; expected a number that is free", number, what.c_str());
+    }
+    std::shared_ptr<File> file;
+    if (what == "iommu") {
+      file = std::make_shared<Iommufd>();
+    } else {
+      const auto& all = functions();
+      const auto found = std::find(all.begin(), all.end(), what);
+      if (found == all.end()) {
+        fail("descriptor %d was to become %s, which the machine does not have; expected iommu or the address of a "
+             "function, such as %s",
+             number, what.c_str(), all.empty() ? "0000:00:03.0" : all.front().c_str());
+      }
+      file = std::make_shared<Device>(static_cast<unsigned>(found - all.begin()));
+    }
+    if (descriptors().add(file, what == "iommu" ? 0 : device_bytes, number) < 0) {
+      fail("descriptor %d cannot be made: %s", number, std::strerror(errno));
+    }
+  }
+}
+
+vfio::Iommufds& open_files() {
+  static OpenFiles all;
+  return all;
+}
+
+} // namespace sluice::preload

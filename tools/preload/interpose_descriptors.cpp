@@ -1,0 +1,132 @@
+// Functions that take a descriptor.
+#include "interpose.hpp"
+#include "real.hpp"
+
+#include <linux/close_range.h>
+
+namespace {
+
+using namespace sluice::preload;
+
+int remember_copy(int fd, int copy) {
+  if (copy >= 0 && (Descriptors::ours(fd) || Descriptors::ours(copy))) {
+    descriptors().copied(fd, copy);
+  }
+  return copy;
+}
+
+template <class Fcntl>
+int control(Fcntl call, int fd, int command, void* argument) {
+  const int result = call(fd, command, argument);
+  return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? remember_copy(fd, result) : result;
+}
+
+template <class Read, class Offset>
+ssize_t read_at(Read read, int fd, void* into, size_t size, Offset offset) {
+  if (Descriptors::ours(fd)) {
+    if (const auto file = descriptors().find(fd)) {
+      return answer([&] { return file->pread(into, size, static_cast<std::uint64_t>(offset)); });
+    }
+  }
+  return read(fd, into, size, offset);
+}
+
+template <class Write, class Offset>
+ssize_t write_at(Write write, int fd, const void* from, size_t size, Offset offset) {
+  if (Descriptors::ours(fd)) {
+    if (const auto file = descriptors().find(fd)) {
+      return answer([&] { return file->pwrite(from, size, static_cast<std::uint64_t>(offset)); });
+    }
+  }
+  return write(fd, from, size, offset);
+}
+
+template <class Stat>
+int stat_of(int fd, int result, Stat* about) {
+  if (result == 0 && Descriptors::ours(fd)) {
+    if (const auto file = descriptors().find(fd)) {
+      show_device(*about, file->device_number());
+    }
+  }
+  return result;
+}
+
+} // namespace
+
+#pragma GCC visibility push(default)
+extern "C" {
+
+int ioctl(int fd, unsigned long number, ...) noexcept {
+  va_list rest;
+  va_start(rest, number);
+  void* const argument = va_arg(rest, void*);
+  va_end(rest);
+  if (Descriptors::ours(fd)) {
+    if (const auto file = descriptors().find(fd)) {
+      return answer(
+          [&] { return file->ioctl(static_cast<std::uint32_t>(number), reinterpret_cast<std::uint64_t>(argument)); });
+    }
+  }
+  return real().ioctl(fd, number, argument);
+}
+
+ssize_t pread(int fd, void* into, size_t size, off_t offset) { return read_at(real().pread, fd, into, size, offset); }
+ssize_t pread64(int fd, void* into, size_t size, off64_t offset) {
+  return read_at(real().pread64, fd, into, size, offset);
+}
+ssize_t pwrite(int fd, const void* from, size_t size, off_t offset) {
+  return write_at(real().pwrite, fd, from, size, offset);
+}
+ssize_t pwrite64(int fd, const void* from, size_t size, off64_t offset) {
+  return write_at(real().pwrite64, fd, from, size, offset);
+}
+
+// What fortified programs call: `room` is the size of the buffer.
+ssize_t __pread_chk(int fd, void* into, size_t size, off_t offset, size_t room) {
+  return size <= room ? pread(fd, into, size, offset) : (abort(), -1);
+}
+ssize_t __pread64_chk(int fd, void* into, size_t size, off64_t offset, size_t room) {
+  return size <= room ? pread64(fd, into, size, offset) : (abort(), -1);
+}
+
+int fstat(int fd, struct stat* about) noexcept { return stat_of(fd, real().fstat(fd, about), about); }
+int fstat64(int fd, struct stat64* about) noexcept { return stat_of(fd, real().fstat64(fd, about), about); }
+
+int close(int fd) {
+  if (Descriptors::ours(fd)) {
+    descriptors().closed(fd);
+  }
+  return real().close(fd);
+}
+int close_range(unsigned first, unsigned last, int flags) noexcept {
+  if ((flags & CLOSE_RANGE_CLOEXEC) == 0) {
+    descriptors().closed_range(first, last);
+  }
+  return real().close_range(first, last, flags);
+}
+void closefrom(int first) noexcept {
+  descriptors().closed_range(first < 0 ? 0 : static_cast<unsigned>(first), ~0U);
+  real().closefrom(first);
+}
+
+int dup(int fd) noexcept { return remember_copy(fd, real().dup(fd)); }
+int dup2(int fd, int number) noexcept { return remember_copy(fd, real().dup2(fd, number)); }
+int dup3(int fd, int number, int flags) noexcept { return remember_copy(fd, real().dup3(fd, number, flags)); }
+
+int fcntl(int fd, int command, ...) {
+  va_list rest;
+  va_start(rest, command);
+  void* const argument = va_arg(rest, void*);
+  va_end(rest);
+  return control(real().fcntl, fd, command, argument);
+}
+int fcntl64(int fd, int command, ...) {
+  va_list rest;
+  va_start(rest, command);
+  void* const argument = va_arg(rest, void*);
+  va_end(rest);
+  return control(real().fcntl64, fd, command, argument);
+}
+
+} // extern "C"
+#pragma GCC visibility pop
