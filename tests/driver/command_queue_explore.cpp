@@ -21,8 +21,12 @@ using arch::Opcode;
 using driver::Wait;
 namespace cmd = arch::cmd;
 
+// A StreamID that the SMMU refuses.
+constexpr std::uint32_t refused = 0x8000;
+
 // Submitters on a queue of four entries, so that it wraps and fills; stores arrive in any order that the fences allow.
-template <unsigned N>
+// `Refused`: every other batch has a command that is refused, and nothing of it may follow.
+template <unsigned N, bool Refused = false>
 class Submitters : public hosted::ExploreTest {
 public:
   static constexpr unsigned threads = N;
@@ -40,7 +44,11 @@ public:
     for (std::uint32_t i = 0; i < batches; ++i) {
       const std::array<Command, 2> batch{cmd::cfgi_ste(who << 16 | (2 * i), true),
                                          cmd::cfgi_ste(who << 16 | (2 * i + 1), true)};
-      const bool waits = i % 3 != 2;
+      if (Refused && i % 2 == 1) {
+        submit_refused(who, i);
+        continue;
+      }
+      const bool waits = Refused || i % 3 != 2;
       expect(world_->queue.submit(batch, waits ? Wait::yes : Wait::no).ok(), "a submission succeeds");
       if (waits) {
         expect(next_[who] == 2 * i + 2, "a SYNC returns when its commands have been consumed");
@@ -50,7 +58,7 @@ public:
   void after() override {
     expect(world_->queue.submit(cmd::cfgi_all()).ok(), "the last SYNC");
     for (const auto next : next_) {
-      expect(next == 2 * batches, "every command is consumed once");
+      expect(Refused || next == 2 * batches, "every command is consumed once");
     }
     expect(world_->queue.commands() == world_->fake.consumed(), "nothing else is");
   }
@@ -75,11 +83,27 @@ private:
     driver::CommandQueue queue;
   };
 
+  void submit_refused(unsigned who, std::uint32_t i) {
+    const std::uint32_t first = who << 16 | (2 * i);
+    const bool second_is = i % 4 == 1;
+    const std::array<Command, 2> batch{cmd::cfgi_ste(second_is ? first : first | refused, true),
+                                       cmd::cfgi_ste(second_is ? (first + 1) | refused : first + 1, true)};
+    std::size_t done = 99;
+    next_[who] = 2 * i;
+    expect(world_->queue.submit_until_illegal(batch, done) == base::Errc::illegal_command, "it is told");
+    expect(done == (second_is ? 1U : 0U), "how far it came");
+    expect(next_[who] == 2 * i + done, "and it came no farther");
+    next_[who] = 2 * i + 2;
+  }
+
   Cerror judge(const Command& c) {
     switch (c.get(Command::Opcode)) {
     case Opcode::CMD_CFGI_STE: {
       const auto sid = static_cast<std::uint32_t>(c.get(Command::StreamID));
       const std::uint32_t who = sid >> 16;
+      if ((sid & refused) != 0) {
+        return Cerror::ILL;
+      }
       expect(who < N && c == cmd::cfgi_ste(sid, true), "a whole command");
       expect(who >= N || next_[who] == (sid & 0xffff), "in its submitter's order");
       next_[who < N ? who : 0] = (sid & 0xffff) + 1;
@@ -100,6 +124,11 @@ private:
 
 TEST(CommandQueueExplore, TwoSubmittersLoseNothing) {
   const auto result = hosted::explore<Submitters<2>>({.seeds = 400});
+  EXPECT_FALSE(result.failed()) << result.report;
+}
+
+TEST(CommandQueueExplore, NothingOfABatchFollowsWhatIsRefused) {
+  const auto result = hosted::explore<Submitters<2, true>>({.seeds = 400});
   EXPECT_FALSE(result.failed()) << result.report;
 }
 
