@@ -1,5 +1,6 @@
 #include <sluice/hosted/fatal.hpp>
 #include <sluice/hosted/free.hpp>
+#include <sluice/hosted/signals.hpp>
 
 #include <sched.h>
 
@@ -27,6 +28,7 @@ ActorId FreeSchedule::start(std::string name, Body body) {
   const ActorId id = ++last_;
   auto& actor = actors_[id];
   actor.name = std::move(name);
+  const SignalsBlocked blocked;
   actor.thread = std::jthread{[this, id, run = std::move(body)](const std::stop_token& stop) {
     {
       const std::lock_guard naming{mutex_};

@@ -8,7 +8,7 @@
 
 namespace sluice::hosted {
 
-// Each actor a thread, in real time.
+// Each actor a thread, in real time, in which all signals are blocked.
 class FreeSchedule final : public Schedule {
 public:
   struct Config {

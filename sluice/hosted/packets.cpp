@@ -1,5 +1,7 @@
 #include <sluice/hosted/packets.hpp>
 
+#include <sluice/hosted/signals.hpp>
+
 #include <algorithm>
 #include <cerrno>
 #include <linux/sockios.h>
@@ -84,6 +86,7 @@ void PacketSockets::watch(PacketSocket& socket) {
   const std::lock_guard guard{mutex_};
   full_.insert(&socket);
   if (!thread_.joinable()) {
+    const SignalsBlocked blocked;
     thread_ = std::jthread{[this](const std::stop_token& stop) { run(stop); }};
   }
   changed_.notify_all();
