@@ -101,7 +101,6 @@ Command prepare(const ExecArguments& arguments) {
   const QemuArguments qemu = mark_accelerated_smmus(command.arguments);
   const auto loader = loader_of(arguments, program);
   if (!loader) {
-    check_preloadable(program);
     const char* const others = std::getenv("LD_PRELOAD");
     command.environment.emplace_back(
         "LD_PRELOAD", library.string() + (others != nullptr && *others != '\0' ? std::string{":"} + others : ""));

@@ -18,8 +18,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::string_view loader_name = "ld-linux-x86-64.so.2";
-
 // As a shell needs it.
 std::string quoted(const std::string& word) {
   constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%";
@@ -36,6 +34,37 @@ std::string quoted(const std::string& word) {
 bool executable(const fs::path& path) {
   std::error_code ignored;
   return fs::is_regular_file(path, ignored) && access(path.c_str(), X_OK) == 0;
+}
+
+// What the kernel starts for a program that is linked dynamically. Nothing for a script, whose interpreter is what
+// counts. Throws CommandError for what no library can be preloaded into.
+std::optional<fs::path> interpreter_of(const fs::path& program) {
+  std::ifstream file{program, std::ios::binary};
+  Elf64_Ehdr header{};
+  if (!file.read(reinterpret_cast<char*>(&header), sizeof header) ||
+      std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) {
+    return std::nullopt;
+  }
+  if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_machine != EM_X86_64) {
+    throw CommandError{fmt::format("{} is for another processor; expected a program for x86-64", program.string())};
+  }
+  for (unsigned i = 0; i < header.e_phnum; ++i) {
+    Elf64_Phdr segment{};
+    file.seekg(static_cast<std::streamoff>(header.e_phoff + i * sizeof segment));
+    if (!file.read(reinterpret_cast<char*>(&segment), sizeof segment)) {
+      break;
+    }
+    if (segment.p_type == PT_INTERP) {
+      std::string name(segment.p_filesz, '\0');
+      file.seekg(static_cast<std::streamoff>(segment.p_offset));
+      file.read(name.data(), static_cast<std::streamsize>(name.size()));
+      return name.c_str();
+    }
+  }
+  throw CommandError{fmt::format(
+      "{} is linked statically, so that nothing can be put before its C library; expected a program that is "
+      "linked dynamically against glibc",
+      program.string())};
 }
 
 } // namespace
@@ -77,13 +106,21 @@ fs::path find_program(const std::string& name) {
 }
 
 std::optional<Loader> find_loader(const fs::path& program) {
+  const auto interpreter = interpreter_of(program);
+  if (!interpreter) {
+    return std::nullopt;
+  }
   std::error_code error;
-  const fs::path whole = fs::canonical(program, error);
-  for (fs::path tree = whole.parent_path(); !error && tree.has_relative_path(); tree = tree.parent_path()) {
-    for (const char* const place : {"lib64", "usr/lib64"}) {
-      const fs::path loader = tree / place / loader_name;
+  const fs::path own = fs::canonical(*interpreter, error);
+  const fs::path start = fs::canonical(program, error).parent_path();
+  for (fs::path tree = start; tree.has_relative_path(); tree = tree.parent_path()) {
+    for (const fs::path& place : {tree, tree / "usr"}) {
+      const fs::path loader = place / interpreter->relative_path();
       if (!fs::exists(loader, error)) {
         continue;
+      }
+      if (fs::canonical(loader, error) == own) {
+        return std::nullopt; // the system's, by another of its names
       }
       Loader found{.program = loader};
       for (const char* const libraries :
@@ -96,33 +133,6 @@ std::optional<Loader> find_loader(const fs::path& program) {
     }
   }
   return std::nullopt;
-}
-
-// What LD_PRELOAD can do nothing about.
-void check_preloadable(const fs::path& program) {
-  std::ifstream file{program, std::ios::binary};
-  Elf64_Ehdr header{};
-  if (!file.read(reinterpret_cast<char*>(&header), sizeof header) ||
-      std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) {
-    return; // a script: its interpreter is what counts
-  }
-  if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_machine != EM_X86_64) {
-    throw CommandError{fmt::format("{} is for another processor; expected a program for x86-64", program.string())};
-  }
-  for (unsigned i = 0; i < header.e_phnum; ++i) {
-    Elf64_Phdr segment{};
-    file.seekg(static_cast<std::streamoff>(header.e_phoff + i * sizeof segment));
-    if (!file.read(reinterpret_cast<char*>(&segment), sizeof segment)) {
-      break;
-    }
-    if (segment.p_type == PT_INTERP) {
-      return;
-    }
-  }
-  throw CommandError{fmt::format(
-      "{} is linked statically, so that nothing can be put before its C library; expected a program that is "
-      "linked dynamically against glibc",
-      program.string())};
 }
 
 } // namespace sluice::tool

@@ -34,11 +34,9 @@ struct Loader {
 // The file that a shell would start. Throws CommandError.
 std::filesystem::path find_program(const std::string& name);
 
-// Throws CommandError for a program that no library can be preloaded into.
-void check_preloadable(const std::filesystem::path& program);
-
-// Whether a program's tree has a dynamic loader of its own: TREE/lib64/ld-linux-x86-64.so.2 or TREE/usr/lib64/... for a
-// program TREE/.../PROGRAM, with the libraries in the usual folders of TREE.
+// The dynamic loader in a program's own tree: TREE/lib64/ld-linux-x86-64.so.2 or TREE/usr/lib64/... for a program
+// TREE/.../PROGRAM, with the libraries in the usual folders of TREE. Nothing where the system's loader serves. Throws
+// CommandError for a program that no library can be preloaded into.
 std::optional<Loader> find_loader(const std::filesystem::path& program);
 
 // What is to be known of arguments of QEMU.

@@ -3,11 +3,14 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
+#include <string_view>
+
 namespace {
 
 CLI::App* add_exec(CLI::App& app, sluice::tool::ExecArguments& arguments) {
   CLI::App* exec =
-      app.add_subcommand("exec", "Start a program on a Sluice machine: it finds /dev/iommu and VFIO devices");
+      app.add_subcommand("exec", "Start a program on a Sluice machine, where it finds /dev/iommu and VFIO devices");
   exec->add_option("--machine", arguments.machine, "The machine, as a JSON file; by default one SMMU with one device");
   exec->add_option("--fd", arguments.given, "A descriptor that is open when the program begins")
       ->type_name("NUMBER=iommu|NUMBER=ADDRESS")
@@ -20,9 +23,8 @@ CLI::App* add_exec(CLI::App& app, sluice::tool::ExecArguments& arguments) {
   exec->add_option("--ld-so", arguments.ld_so, "The program's own dynamic loader, if it is not this system's");
   exec->add_option("--library-path", arguments.library_path, "The folders of its libraries, with colons between them");
   exec->add_flag("--verbose", arguments.verbose, "Print the command that is started");
-  exec->add_option("PROGRAM", arguments.program, "What to start, with its arguments, after --")->required();
-  exec->prefix_command(false);
   exec->footer(
+      "After -- come the program and its arguments: sluice exec [OPTIONS] -- PROGRAM [ARGUMENTS...]\n"
       "The exit status is the program's; 125: something else was expected, 126: the program cannot be started, "
       "127: there is none.");
   return exec;
@@ -51,8 +53,14 @@ int main(int argc, char** argv) {
   sluice::tool::ExecArguments exec_arguments;
   CLI::App* exec = add_exec(app, exec_arguments);
 
-  CLI11_PARSE(app, argc, argv);
+  // What comes after -- is not for us to read.
+  char** const program = std::find(argv, argv + argc, std::string_view{"--"});
+  CLI11_PARSE(app, static_cast<int>(program - argv), argv);
   if (exec->parsed()) {
+    if (argv + argc - program < 2) {
+      return app.exit(CLI::RequiredError{"-- PROGRAM"});
+    }
+    exec_arguments.program.assign(program + 1, argv + argc);
     return sluice::tool::exec(exec_arguments);
   }
   if (seeded->count() > 0) {
