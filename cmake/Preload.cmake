@@ -7,11 +7,13 @@ if(TARGET sluice)
   install(TARGETS sluice RUNTIME)
 endif()
 file(GLOB preload CONFIGURE_DEPENDS tools/preload/*.cpp)
-if(NOT preload OR NOT SLUICE_SHAREABLE OR NOT TARGET sluice-scenario OR NOT nlohmann_json_FOUND)
+if(NOT preload OR NOT SLUICE_SHAREABLE OR NOT TARGET sluice-machine OR NOT fmt_FOUND OR NOT nlohmann_json_FOUND)
   return()
 endif()
-sluice_targets(targets scenario machine advise +json)
-add_library(sluice-preload SHARED ${preload})
+sluice_targets(targets machine advise +json)
+# Of scenario only the machine file is needed; compiled once more, it brings its own {fmt} along.
+add_library(sluice-preload SHARED ${preload} sluice/scenario/machine_file.cpp)
+target_compile_definitions(sluice-preload PRIVATE FMT_HEADER_ONLY=1)
 target_compile_options(sluice-preload PRIVATE ${SLUICE_SHAREABLE_OPTIONS})
 target_link_libraries(sluice-preload PRIVATE ${targets} sluice-flags sluice-warnings Threads::Threads)
 target_link_options(sluice-preload PRIVATE
@@ -20,10 +22,24 @@ target_link_options(sluice-preload PRIVATE
   -Wl,--version-script=${PROJECT_SOURCE_DIR}/tools/preload/exports.map
   -Wl,--as-needed # a layer may link what its part in here does not use
   -Wl,--gc-sections
-  -Wl,-z,defs -Wl,-z,nodelete
-  -Wl,--wrap=pthread_create) # tools/preload/threads.cpp
+  -Wl,-z,defs -Wl,-z,nodelete)
 set_target_properties(sluice-preload PROPERTIES LINK_DEPENDS ${PROJECT_SOURCE_DIR}/tools/preload/exports.map)
 install(TARGETS sluice-preload LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/sluice)
 if(TARGET sluice)
   add_dependencies(sluice sluice-preload)
+endif()
+
+# What runs under it in tests/preload, compiled as anybody would: no flag and no header of ours.
+if(TARGET test-preload)
+  enable_language(C)
+  add_executable(example-hwpt examples/hwpt.c)
+  file(GLOB client CONFIGURE_DEPENDS tests/preload/*.c)
+  add_executable(preload-client ${client})
+  target_link_libraries(preload-client PRIVATE Threads::Threads)
+  target_link_options(preload-client PRIVATE -rdynamic) # as QEMU, it shows its variables
+  add_dependencies(test-preload sluice sluice-preload example-hwpt preload-client)
+  target_sources(test-preload PRIVATE tools/sluice/exec_qemu.cpp tools/sluice/exec_command.cpp)
+endif()
+if(TARGET bench-preload)
+  add_dependencies(bench-preload sluice-preload)
 endif()

@@ -3,6 +3,8 @@
 #include "report.hpp"
 #include "settings.hpp"
 
+#include <sluice/scenario/machine_file.hpp>
+
 namespace sluice::preload {
 
 namespace {
@@ -29,8 +31,11 @@ machine::HostFault fault(const std::string& name) {
 
 machine::HostConfig read() {
   machine::HostConfig config;
-  config.smmus.emplace_back();
-  config.functions.push_back({.address = {.device = 3}});
+  try {
+    config = settings().machine.empty() ? scenario::default_machine() : scenario::read_machine(settings().machine);
+  } catch (const scenario::MachineFileError& error) {
+    fail("%s", error.what());
+  }
   config.without_cache_invalidate = settings().without_cache_invalidate;
   config.fault = fault(settings().fault);
   return config;

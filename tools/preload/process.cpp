@@ -10,6 +10,7 @@
 #include "settings.hpp"
 
 #include <sluice/advise/watch.hpp>
+#include <sluice/hosted/signals.hpp>
 #include <sluice/machine/process.hpp>
 
 #include <atomic>
@@ -134,6 +135,7 @@ advise::Recorder* recorder() { return state().recorder.get(); }
 void finish() {
   State& s = state();
   if (s.owner == getpid() && s.host) {
+    const hosted::SignalsBlocked blocked;
     std::thread{take_down, std::ref(s)}.join();
   }
 }

@@ -11,7 +11,7 @@ void find(F& function, const char* name) {
   function = reinterpret_cast<F>(dlsym(RTLD_NEXT, name));
 }
 
-Real look_up() {
+Real find_all() {
   Real r{};
   find(r.open, "open");
   find(r.open64, "open64");
@@ -51,9 +51,12 @@ Real look_up() {
 
 } // namespace
 
-const Real& real() {
-  static const Real all = look_up();
-  return all;
+void detail::look_up() {
+  [[maybe_unused]] static const bool once = [] {
+    functions = find_all();
+    looked_up.store(true, std::memory_order_release);
+    return true;
+  }();
 }
 
 } // namespace sluice::preload

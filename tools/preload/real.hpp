@@ -7,6 +7,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
@@ -50,7 +51,18 @@ struct Real {
   decltype(&::fstat64) fstat64;
 };
 
+namespace detail {
+inline constinit Real functions{};
+inline constinit std::atomic<bool> looked_up{false};
+void look_up();
+} // namespace detail
+
 // Looked up at the first use, which may be before this library's own start.
-const Real& real();
+inline const Real& real() {
+  if (!detail::looked_up.load(std::memory_order_acquire)) [[unlikely]] {
+    detail::look_up();
+  }
+  return detail::functions;
+}
 
 } // namespace sluice::preload

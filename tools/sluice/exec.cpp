@@ -1,5 +1,6 @@
 #include <tools/sluice/exec.hpp>
 
+#include <sluice/scenario/machine_file.hpp>
 #include <tools/sluice/exec_command.hpp>
 
 #include <fmt/format.h>
@@ -79,6 +80,26 @@ std::optional<Loader> loader_of(const ExecArguments& arguments, const fs::path& 
   return find_loader(program);
 }
 
+// QEMU under TCG does what an interrupt controller does itself, and takes a message's address as it stands in the
+// table.
+void check_messages(const ExecArguments& arguments, const QemuArguments& qemu) {
+  const auto machine =
+      arguments.machine.empty() ? scenario::default_machine() : scenario::read_machine(arguments.machine);
+  if (!qemu.accelerated_smmu || qemu.kvm) {
+    return;
+  }
+  for (const auto& function : machine.functions) {
+    if (function.rng.msix == pcie::VirtioRngConfig::MsixCapability::plain) {
+      throw CommandError{fmt::format(
+          "function {} shows MSI-X, and behind a virtual SMMU QEMU under TCG writes its messages to the "
+          "guest's IOVAs as if they were physical addresses: interrupts are lost, or guest memory is "
+          "overwritten. Expected \"msix\": \"none\", which gives INTx, or \"disguised\", with which messages "
+          "go through both stages",
+          machine::to_string(function.address))};
+    }
+  }
+}
+
 // QEMU finds its own files by where it believes to be itself, which is where its loader is.
 void help_qemu(const fs::path& program, Command& command) {
   const fs::path tree = program.parent_path().parent_path();
@@ -99,6 +120,7 @@ Command prepare(const ExecArguments& arguments) {
   Command command{.program = program, .arguments = arguments.program};
   add_settings(arguments, command);
   const QemuArguments qemu = mark_accelerated_smmus(command.arguments);
+  check_messages(arguments, qemu);
   const auto loader = loader_of(arguments, program);
   if (!loader) {
     const char* const others = std::getenv("LD_PRELOAD");

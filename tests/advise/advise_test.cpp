@@ -1,0 +1,154 @@
+#include <sluice/advise/calls.hpp>
+#include <sluice/advise/watch.hpp>
+#include <sluice/uapi/arm_smmuv3.hpp>
+#include <sluice/uapi/iommufd.hpp>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace sluice;
+using advise::Watch;
+using base::Errc;
+using nlohmann::json;
+namespace u = uapi::iommufd;
+
+// Its own memory; address 0x1000 and below are bad.
+class Caller final : public iommufd::Caller {
+public:
+  base::Status read(std::uint64_t from, std::span<std::byte> into) override {
+    if (from <= 0x1000) {
+      return Errc::bad_address;
+    }
+    std::memcpy(into.data(), reinterpret_cast<const void*>(from), into.size());
+    return {};
+  }
+  base::Status write(std::uint64_t, std::span<const std::byte>) override { return Errc::bad_address; }
+};
+
+struct Seen {
+  std::vector<json> lines{};
+  std::vector<std::string> explained{};
+  Caller caller{};
+  advise::Recorder recorder{caller, [this](std::string_view line) {
+                              EXPECT_TRUE(line.ends_with("}\n"));
+                              lines.push_back(json::parse(line));
+                            }};
+  Watch watch{3, &recorder, [this](std::string_view text) { explained.emplace_back(text); }};
+
+  template <class T>
+  void call(const T& request, const T& answer, base::Status status = {}) {
+    watch.on_call(
+        {u::call(T::nr), std::as_bytes(std::span{&request, 1}), std::as_bytes(std::span{&answer, 1}), 0, status});
+  }
+  // vIOMMU 4 and, made from it, HWPT 6.
+  void make_nested() {
+    call(u::ViommuAlloc{.type = 1, .dev_id = 1, .hwpt_id = 3}, u::ViommuAlloc{.out_viommu_id = 4});
+    call(u::HwptAlloc{.dev_id = 1, .pt_id = 4}, u::HwptAlloc{.dev_id = 1, .pt_id = 4, .out_hwpt_id = 6});
+  }
+  void invalidate(std::uint32_t id, base::Status status, std::uint32_t reserved = 0) {
+    const u::HwptInvalidate request{.hwpt_id = id, .entry_len = 16, .entry_num = 1, .reserved = reserved};
+    call(request, u::HwptInvalidate{.hwpt_id = id}, status);
+  }
+};
+
+TEST(Recorder, WritesWhatWasAskedAndWhatWasAnswered) {
+  Seen seen;
+  seen.call(u::IoasMap{.flags = 7, .ioas_id = 2, .user_va = 0x7f0000000000, .length = 4096},
+            u::IoasMap{.flags = 7, .ioas_id = 2, .user_va = 0x7f0000000000, .length = 4096, .iova = 0x40000000});
+  ASSERT_EQ(seen.lines.size(), 1U);
+  EXPECT_EQ(seen.lines[0], json::parse(R"({"n":1,"iommufd":3,"call":"IOAS_MAP",
+    "request":{"flags":7,"ioas_id":2,"user_va":"0x7f0000000000","length":"0x1000","iova":"0x0"},
+    "answer":{"iova":"0x40000000"}})"));
+}
+
+TEST(Recorder, ShowsTheDataThatACallPointsAt) {
+  Seen seen;
+  const std::array<uapi::arm_smmuv3::Invalidation, 2> entries{{{{0x30, 0}}, {{0x11, 5}}}};
+  const u::HwptInvalidate request{.hwpt_id = 4,
+                                  .data_uptr = reinterpret_cast<std::uint64_t>(entries.data()),
+                                  .data_type = 1,
+                                  .entry_len = 16,
+                                  .entry_num = 2};
+  seen.call(request, u::HwptInvalidate{.entry_num = 1}, Errc::illegal_command);
+  EXPECT_EQ(seen.lines[0]["data"], (json{"0x30", "0x0", "0x11", "0x5"}));
+  EXPECT_EQ(seen.lines[0]["answer"], (json{{"entry_num", 1}}));
+  EXPECT_EQ(seen.lines[0]["errno"], "EIO");
+}
+
+TEST(Recorder, ShowsNoMoreOfAnAnswersDataThanWasAnswered) {
+  Seen seen;
+  const std::array<u::IovaRange, 3> ranges{{{1, 2}, {3, 4}, {0xdead, 0xbeef}}};
+  const u::IoasIovaRanges request{
+      .ioas_id = 2, .num_iovas = 3, .allowed_iovas = reinterpret_cast<std::uint64_t>(ranges.data())};
+  seen.call(request, u::IoasIovaRanges{.num_iovas = 2, .out_iova_alignment = 4096});
+  EXPECT_EQ(seen.lines[0]["data"], (json{"0x1", "0x2", "0x3", "0x4"}));
+}
+
+TEST(Recorder, SaysSoWhereDataCannotBeRead) {
+  Seen seen;
+  seen.call(u::HwptInvalidate{.data_uptr = 0x1000, .entry_len = 16, .entry_num = 1}, u::HwptInvalidate{},
+            Errc::bad_address);
+  EXPECT_EQ(seen.lines[0]["data"], "cannot be read");
+  EXPECT_EQ(seen.lines[0]["errno"], "EFAULT");
+}
+
+TEST(Recorder, ShowsNoMoreThanAPageOfData) {
+  Seen seen;
+  const std::vector<std::uint64_t> words(1024);
+  seen.call(u::HwptInvalidate{.data_uptr = reinterpret_cast<std::uint64_t>(words.data()),
+                              .entry_len = 0xffffffff,
+                              .entry_num = 0xffffffff},
+            u::HwptInvalidate{});
+  EXPECT_EQ(seen.lines[0]["data"].size(), 512U);
+}
+
+TEST(Calls, EachOfTheInterfaceHasANameAndFieldsWithinItsStructure) {
+  for (std::uint32_t nr = u::Destroy::nr; nr <= u::HwQueueAlloc::nr; ++nr) {
+    const auto* const call = advise::find_call(u::call(nr));
+    ASSERT_NE(call, nullptr) << nr;
+    EXPECT_FALSE(call->name.empty());
+    for (const auto& field : call->fields) {
+      EXPECT_TRUE(field.offset >= 4 && field.offset + field.size <= 64) << field.name;
+    }
+  }
+  EXPECT_EQ(advise::find_call(u::call(u::HwQueueAlloc::nr + 1)), nullptr);
+}
+
+TEST(Explainer, AMissingCacheInvalidateIsExplainedOnce) {
+  Seen seen;
+  seen.make_nested();
+  seen.invalidate(4, Errc::unsupported);
+  seen.invalidate(4, Errc::unsupported);
+  ASSERT_EQ(seen.explained.size(), 1U);
+  EXPECT_NE(seen.explained[0].find("vIOMMU 4 is answered EOPNOTSUPP, entry_num 0"), std::string::npos);
+  EXPECT_NE(seen.explained[0].find("null pointer, and the host panicked"), std::string::npos);
+}
+
+TEST(Explainer, AnInvalidateOfANestedHwptIsToldWhichVIommuIsMeant) {
+  Seen seen;
+  seen.make_nested();
+  seen.invalidate(6, Errc::unsupported);
+  ASSERT_EQ(seen.explained.size(), 1U);
+  EXPECT_NE(seen.explained[0].find("nested HWPT 6"), std::string::npos);
+  EXPECT_NE(seen.explained[0].find("hwpt_id = 4"), std::string::npos);
+}
+
+TEST(Explainer, IsSilentWhereTheReasonIsPlain) {
+  Seen seen;
+  seen.make_nested();
+  seen.invalidate(4, {});
+  seen.invalidate(4, Errc::illegal_command);
+  seen.invalidate(4, Errc::unsupported, 1); // a reserved field
+  seen.invalidate(3, Errc::unsupported);    // neither
+  seen.call(u::Destroy{.id = 6}, u::Destroy{});
+  seen.invalidate(6, Errc::unsupported); // not any more
+  EXPECT_TRUE(seen.explained.empty());
+}
+
+} // namespace
