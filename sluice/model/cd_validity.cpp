@@ -7,13 +7,12 @@ namespace {
 
 using arch::Cd;
 
-bool reserved_bits_set(const Cd& cd) {
-  if (!base::reserved_zero(cd)) {
+bool reserved_bits_set(const Cd& cd, const Facts& f) {
+  if (!base::reserved_zero(cd) || (!f.features.e0pd && (cd.get(Cd::E0PD0) | cd.get(Cd::E0PD1)) != 0)) {
     return true;
   }
-  return base::FieldList{Cd::NSCFG0, Cd::NSCFG1, Cd::E0PD0, Cd::E0PD1, Cd::EPAN,
-                         Cd::HAFT,   Cd::PnCH,   Cd::AIE,   Cd::DS,    Cd::PIE}
-      .apply([&](auto... f) { return ((static_cast<std::uint64_t>(cd.get(f)) != 0) || ...); });
+  return base::FieldList{Cd::NSCFG0, Cd::NSCFG1, Cd::EPAN, Cd::HAFT, Cd::PnCH, Cd::AIE, Cd::DS, Cd::PIE}.apply(
+      [&](auto... field) { return ((static_cast<std::uint64_t>(cd.get(field)) != 0) || ...); });
 }
 
 struct Half {
@@ -101,7 +100,7 @@ BadCd cd_illegal(const Cd& cd, const arch::Ste& ste, World world, const Facts& f
   if (const BadCd bad = bad_half(half1, ips, 1, f); bad != BadCd::none) {
     return bad;
   }
-  if (f.knobs.reserved_bits_illegal && reserved_bits_set(cd)) {
+  if (f.knobs.reserved_bits_illegal && reserved_bits_set(cd, f)) {
     return BadCd::reserved_bits;
   }
   return BadCd::none;

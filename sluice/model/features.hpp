@@ -43,6 +43,9 @@ struct Features {
   unsigned oas_bits{44};            // IDR5.OAS: 32 36 40 42 44 48 52
   bool va52{false};                 // IDR5.VAX
   unsigned stall_max{0};            // IDR5.STALL_MAX
+  bool vmw{false};                  // IDR0.VMW
+  bool e0pd{false};                 // IDR3.E0PD
+  bool ptwnnc{false};               // IDR3.PTWNNC
 };
 
 // What the architecture leaves open (rule 6 of the design), each with a default.

@@ -55,8 +55,12 @@ Refusal wrong_version(const Features& f) {
   if (f.version >= 2 && both && !f.hyp) {
     return Refusal::hyp_stages;
   }
+  if (f.version >= 3 && ((f.stage1 && !f.e0pd) || (f.stage2 && !f.ptwnnc))) {
+    return Refusal::v33_features;
+  }
   const bool v32 = f.bbml != 0 || f.range_invalidation || f.fwb || f.small_tables;
-  if (f.version == 0 && v32) {
+  const bool v33 = f.e0pd || f.ptwnnc;
+  if ((f.version == 0 && v32) || (f.version <= 1 && v33)) {
     return Refusal::too_new;
   }
   return Refusal::none;
@@ -74,6 +78,9 @@ Refusal forbidden(const Features& f) {
   }
   if (f.pri && !f.ats) {
     return Refusal::pri_without_ats;
+  }
+  if (f.vmw && !f.stage2) {
+    return Refusal::vmw_stage2;
   }
   if (!f.gran4k && !f.gran16k && !f.gran64k) {
     return Refusal::no_granule;
@@ -94,8 +101,8 @@ Refusal forbidden(const Features& f) {
 }
 
 Refusal not_modelled(const Features& f) {
-  if (f.version > 2) {
-    return Refusal::no_v33;
+  if (f.version > 3) {
+    return Refusal::no_v34;
   }
   if (f.httu != 0) {
     return Refusal::no_httu;
@@ -132,7 +139,7 @@ Refusal refusal(const Features& features, const Knobs& knobs) {
 
 base::Errc errc(Refusal refusal) {
   return refusal < Refusal::no_stage ? base::Errc::invalid_argument
-         : refusal < Refusal::no_v33 ? base::Errc::bad_hardware
+         : refusal < Refusal::no_v34 ? base::Errc::bad_hardware
                                      : base::Errc::unsupported;
 }
 
@@ -142,7 +149,7 @@ arch::IdRegisters identity(const Features& f) {
   id.idr0.set(IDR0::S1P, f.stage1).set(IDR0::S2P, f.stage2).set(IDR0::TTF, arch::Ttf::aarch64);
   id.idr0.set(IDR0::COHACC, f.coherent).set(IDR0::BTM, f.btm).set(IDR0::HTTU, static_cast<arch::Httu>(f.httu));
   id.idr0.set(IDR0::Hyp, f.hyp).set(IDR0::ATS, f.ats).set(IDR0::PRI, f.pri).set(IDR0::MSI, f.msi);
-  id.idr0.set(IDR0::SEV, f.sev).set(IDR0::ASID16, f.asid16).set(IDR0::VMID16, f.vmid16);
+  id.idr0.set(IDR0::SEV, f.sev).set(IDR0::ASID16, f.asid16).set(IDR0::VMID16, f.vmid16).set(IDR0::VMW, f.vmw);
   id.idr0.set(IDR0::CD2L, f.two_level_cds).set(IDR0::TTENDIAN, arch::TtEndian::little);
   id.idr0.set(IDR0::STALL_MODEL, static_cast<arch::StallModel>(f.stall_model));
   id.idr0.set(IDR0::TERM_MODEL, f.terminate_only_abort);
@@ -152,6 +159,7 @@ arch::IdRegisters identity(const Features& f) {
   id.idr1.set(IDR1::ATTR_PERMS_OVR, f.attr_perms_override).set(IDR1::ATTR_TYPES_OVR, f.attr_types_override);
   id.idr3.set(IDR3::HAD, f.had).set(IDR3::XNX, f.xnx).set(IDR3::FWB, f.fwb).set(IDR3::STT, f.small_tables);
   id.idr3.set(IDR3::RIL, f.range_invalidation).set(IDR3::BBML, static_cast<arch::Bbml>(f.bbml));
+  id.idr3.set(IDR3::E0PD, f.e0pd).set(IDR3::PTWNNC, f.ptwnnc);
   id.idr5.set(IDR5::OAS, arch::address_size(f.oas_bits)).set(IDR5::STALL_MAX, f.stall_max);
   id.idr5.set(IDR5::GRAN4K, f.gran4k).set(IDR5::GRAN16K, f.gran16k).set(IDR5::GRAN64K, f.gran64k);
   id.idr5.set(IDR5::VAX, f.va52 ? arch::Vax::bits52 : arch::Vax::bits48);

@@ -33,10 +33,12 @@ enum class Refusal : std::uint8_t {
   va52_granule,    // 6.3.6: likewise
   v31_features,    // 2: HAD and XNX are mandatory from v3.1 with their stage
   v32_features,    // 2: BBML >= 1, RIL and FWB (with stage 2) are mandatory from v3.2
+  v33_features,    // 2: E0PD and PTWNNC are mandatory from v3.3 with their stage
+  vmw_stage2,      // 6.3.1: VMW needs S2P
   too_new,         // 2.1: a feature of a version after the next
   stall_max_zero,  // 6.3.6: STALL_MAX is 0 exactly when stalls are not supported
   // unsupported: not modelled
-  no_v33, // E0PD and PTWNNC, mandatory from v3.3
+  no_v34, // EPAN and MTEPERM, mandatory from v3.4
   no_httu,
   no_stalls,
   no_msi,

@@ -50,6 +50,7 @@ Stage1 stage1_of(const Cd& cd, World world, const Facts& f) {
   low.disabled = two_halves(world) && cd.get(Cd::EPD0) != 0;
   low.ignore_top = cd.get(Cd::TBI0) != 0;
   low.ignore_hierarchy = f.features.had && cd.get(Cd::HAD0) != 0;
+  low.privileged_only = two_halves(world) && f.features.e0pd && cd.get(Cd::E0PD0) != 0;
   if (!low.disabled) {
     const auto g = arch::granule_of(cd.get(Cd::TG0)).value_or(arch::Granule::k4);
     const unsigned bits = 64 - static_cast<unsigned>(cd.get(Cd::T0SZ));
@@ -60,6 +61,7 @@ Stage1 stage1_of(const Cd& cd, World world, const Facts& f) {
   high.disabled = !two_halves(world) || cd.get(Cd::EPD1) != 0;
   high.ignore_top = two_halves(world) && cd.get(Cd::TBI1) != 0;
   high.ignore_hierarchy = f.features.had && cd.get(Cd::HAD1) != 0;
+  high.privileged_only = two_halves(world) && f.features.e0pd && cd.get(Cd::E0PD1) != 0;
   if (!high.disabled) {
     const auto g = arch::granule_of(cd.get(Cd::TG1)).value_or(arch::Granule::k4);
     const unsigned bits = 64 - static_cast<unsigned>(cd.get(Cd::T1SZ));
@@ -80,6 +82,7 @@ Stage2 stage2_of(const Ste& ste, const Facts& f) {
                     fetch_type(ste.get(Ste::S2OR0), ste.get(Ste::S2IR0), ste.get(Ste::S2SH0)), f);
   s2.affd = ste.get(Ste::S2AFFD) != 0;
   s2.ptw = ste.get(Ste::S2PTW) != 0;
+  s2.ptwnnc = f.features.ptwnnc;
   s2.fwb = f.features.fwb && ste.get(Ste::S2FWB) != 0;
   s2.record = ste.get(Ste::S2R) != 0;
   return s2;

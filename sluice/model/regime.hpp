@@ -52,6 +52,7 @@ struct Half {
   bool disabled{}; // EPDx
   bool ignore_top{};
   bool ignore_hierarchy{}; // HADx
+  bool privileged_only{};  // E0PDx
   TreeShape tree{};
 };
 
@@ -66,6 +67,7 @@ struct Stage1 {
 struct Stage2 {
   TreeShape tree{};
   bool affd{}, ptw{}, fwb{};
+  bool ptwnnc{}; // IDR3.PTWNNC
   bool record{}; // S2R
 };
 

@@ -14,6 +14,7 @@ namespace rights {
 inline constexpr unsigned read = 0, write = 1, execute = 2; // unprivileged; + privileged
 inline constexpr unsigned privileged = 3;
 inline constexpr std::uint64_t all = 0x3f;
+inline constexpr std::uint64_t unprivileged = 0x07;
 constexpr unsigned wanted(bool write_, bool instruction, bool privileged_) {
   return (write_ ? write : instruction ? execute : read) + (privileged_ ? privileged : 0);
 }

@@ -56,6 +56,9 @@ bool Walker::stage1_leaf(const Stage1& s1, const Half& half, std::uint64_t va, i
     return false;
   }
   leaf.rights = stage1_rights(entry, half.ignore_hierarchy ? 0 : taken, s1);
+  if (half.privileged_only) {
+    leaf.rights &= ~rights::unprivileged;
+  }
   const auto mair = static_cast<std::uint8_t>(s1.mair >> (8 * entry.get(S1Leaf::AttrIndx)));
   leaf.type = normalised({defined_mair(mair), entry.get(S1Leaf::SH)});
   leaf.global = entry.get(S1Leaf::nG) == 0 && two_halves(s1.world);
@@ -63,7 +66,7 @@ bool Walker::stage1_leaf(const Stage1& s1, const Half& half, std::uint64_t va, i
 }
 
 // 7.3.22, 3.4.1: stage 1 of a translation, each of its own fetches through stage 2 where there is one.
-bool Walker::stage1(const Regime& regime, std::uint64_t va, Leaf1& leaf, Fault& fault) {
+bool Walker::stage1(const Regime& regime, std::uint64_t va, unsigned wanted, Leaf1& leaf, Fault& fault) {
   const Stage1& s1 = regime.s1;
   const auto fail = [&](EventType type) {
     fault = stage1_fault(type, s1);
@@ -71,7 +74,8 @@ bool Walker::stage1(const Regime& regime, std::uint64_t va, Leaf1& leaf, Fault& 
   };
   // NS-EL2 has one range: an address with bit 55 is in none.
   const Half& half = s1.half[two_halves(s1.world) ? va >> 55 & 1 : 0];
-  if (half.disabled || !in_range(half, va) || (!two_halves(s1.world) && (va >> 55 & 1) != 0)) {
+  if (half.disabled || !in_range(half, va) || (!two_halves(s1.world) && (va >> 55 & 1) != 0) ||
+      (half.privileged_only && wanted < rights::privileged)) { // 5.4 E0PDx
     return fail(EventType::F_TRANSLATION);
   }
 
@@ -141,7 +145,7 @@ bool Walker::translate(const Regime& regime, std::uint64_t address, unsigned wan
     return stage2(regime, address, arch::EventClass::in, out, fault);
   }
   Leaf1 leaf;
-  if (!stage1(regime, address, leaf, fault)) {
+  if (!stage1(regime, address, wanted, leaf, fault)) {
     return false;
   }
   out = {};

@@ -129,7 +129,11 @@ bool Walker::own_access(const Regime& regime, std::uint64_t ipa, arch::EventClas
     return false;
   }
   pa = s2.pa() | (ipa & 0xfff);
-  result = attributes(combine(type, s2.memattr(), s2.sh(), regime.s2.fwb), false, true); // 5.2 S2PTW 0: as it is
+  MemoryType through = combine(type, s2.memattr(), s2.sh(), regime.s2.fwb);
+  if (is_device(combined.mair) && regime.s2.ptwnnc) {
+    through.mair = arch::mair::normal_nc; // 5.2 S2PTW 0: as it is, or Non-cacheable with PTWNNC
+  }
+  result = attributes(through, false, true);
   return true;
 }
 
@@ -138,6 +142,11 @@ Fault Walker::permission_fault(const Regime& regime, const TlbEntry& entry, std:
   Fault f;
   f.event = EventType::F_PERMISSION;
   if ((entry.stage1() >> wanted & 1) == 0) {
+    // 5.4 E0PDx: the range is not there for an unprivileged access.
+    const Half& half = regime.s1.half[two_halves(regime.s1.world) ? address >> 55 & 1 : 0];
+    if (half.privileged_only && wanted < rights::privileged) {
+      f.event = EventType::F_TRANSLATION;
+    }
     f.record = regime.s1.record;
     f.outcome = regime.s1.abort ? Outcome::Kind::aborted : Outcome::Kind::zeroed;
     return f;

@@ -26,7 +26,7 @@ public:
 private:
   struct Leaf1;
 
-  bool stage1(const Regime& regime, std::uint64_t va, Leaf1& leaf, Fault& fault);
+  bool stage1(const Regime& regime, std::uint64_t va, unsigned wanted, Leaf1& leaf, Fault& fault);
   bool stage1_leaf(const Stage1& s1, const Half& half, std::uint64_t va, int level, std::uint64_t descriptor,
                    unsigned taken, Leaf1& leaf, Fault& fault);
   bool stage2(const Regime& regime, std::uint64_t ipa, arch::EventClass why, TlbEntry& out, Fault& fault);

@@ -75,6 +75,7 @@ const CdCase cd_cases[] = {
     {"TTB0Beyond48BitsIn64K", BadCd::none, [](Features& f) { f.oas_bits = 52; },
      [](Cd& c) { c.set(Cd::IPS, arch::AddressSize::bits52).set(Cd::TTB0, 1ULL << 48).set(Cd::TG0, arch::Tg0::k64); }},
     {"ReservedBit", BadCd::reserved_bits, {}, [](Cd& c) { c.w[5] |= 1ULL << 56; }},
+    {"E0PDWithoutIDR3_E0PD", BadCd::reserved_bits, {}, [](Cd& c) { c.set(Cd::E0PD0, 1); }},
     {"BitOfAnAbsentFeature", BadCd::reserved_bits, {}, [](Cd& c) { c.set(Cd::PIE, 1); }},
 };
 INSTANTIATE_TEST_SUITE_P(Each, IllegalCd, testing::ValuesIn(cd_cases), [](const auto& i) { return i.param.name; });

@@ -1,5 +1,7 @@
 #include "rig.hpp"
 
+#include <sluice/model/presets.hpp>
+
 #include <functional>
 
 namespace sluice::model::test {
@@ -79,7 +81,37 @@ const RefusalCase refusals[] = {
     {"V32FeaturesInV30", Refusal::too_new, together, [](F& f, K&) { f.version = 0; }},
     {"StallsWithoutSTALL_MAX", Refusal::stall_max_zero, together, [](F& f, K&) { f.stall_model = 0; }},
     {"STALL_MAXWithoutStalls", Refusal::stall_max_zero, together, [](F& f, K&) { f.stall_max = 4; }},
-    {"V33NotYet", Refusal::no_v33, later, [](F& f, K&) { f.version = 3; }},
+    {"V33FeaturesInV31", Refusal::too_new, together,
+     [](F& f, K&) {
+       f.version = 1;
+       f.e0pd = true;
+     }},
+    {"NoE0PDInV33", Refusal::v33_features, together,
+     [](F& f, K&) {
+       f.version = 3;
+       f.ptwnnc = true;
+     }},
+    {"NoPTWNNCInV33", Refusal::v33_features, together,
+     [](F& f, K&) {
+       f.version = 3;
+       f.e0pd = true;
+     }},
+    {"VMWWithoutStage2", Refusal::vmw_stage2, together,
+     [](F& f, K&) {
+       f.stage2 = f.hyp = f.fwb = false;
+       f.vmw = true;
+     }},
+    {"OAS52InV30", Refusal::oas_version, together,
+     [](F& f, K&) {
+       f.version = 0;
+       f.oas_bits = 52;
+     }},
+    {"WalkCacheTooLarge", Refusal::cache_size, value, [](F&, K& k) { k.walk_cache = 2U << 20; }},
+    {"V34NotYet", Refusal::no_v34, later,
+     [](F& f, K&) {
+       f.version = 4;
+       f.e0pd = f.ptwnnc = true;
+     }},
     {"HTTUNotYet", Refusal::no_httu, later, [](F& f, K&) { f.httu = 1; }},
     {"StallsNotYet", Refusal::no_stalls, later,
      [](F& f, K&) {
@@ -104,6 +136,51 @@ TEST(Identity, TheWordsSayWhatTheFeaturesSay) {
   EXPECT_EQ(id.idr3.raw(), 0x0000'1714U);
   EXPECT_EQ(id.idr5.raw(), 0x0000'0074U);
   EXPECT_EQ(id.aidr.raw(), 2U);
+}
+
+struct PresetCase {
+  const char* name;
+  std::uint32_t idr0, idr1, idr3, idr5, aidr;
+};
+class Presets : public testing::TestWithParam<PresetCase> {};
+
+TEST_P(Presets, HaveTheirIDRWords) {
+  const auto& c = GetParam();
+  const auto features = preset(c.name);
+  ASSERT_TRUE(features);
+  EXPECT_EQ(refusal(*features, {}), Refusal::none);
+  const auto id = identity(*features);
+  EXPECT_EQ(id.idr0.raw(), c.idr0);
+  EXPECT_EQ(id.idr1.raw(), c.idr1);
+  EXPECT_EQ(id.idr3.raw(), c.idr3);
+  EXPECT_EQ(id.idr5.raw(), c.idr5);
+  EXPECT_EQ(id.aidr.raw(), c.aidr);
+}
+// Those of QEMU as a guest reads them.
+const PresetCase preset_cases[] = {
+    {"qemu7", 0x0d40'101a, 0x0273'0010, 0x1404, 0x74, 1},
+    {"qemu11", 0x0d44'101b, 0x0273'0010, 0x1414, 0x74, 1},
+};
+INSTANTIATE_TEST_SUITE_P(Each, Presets, testing::ValuesIn(preset_cases), [](const auto& i) { return i.param.name; });
+
+TEST(Presets, EachCanBeMade) {
+  for (const auto& p : presets) {
+    Ram ram{4096};
+    hosted::FreeSchedule schedule;
+    hosted::Sync sync{schedule};
+    hosted::Time time{schedule};
+    EXPECT_TRUE(Smmu::make(p.features, {}, ram, sync, time).ok()) << p.name;
+  }
+  EXPECT_FALSE(preset("v3.9"));
+}
+
+TEST(Presets, OfAVersionLackWhatTheNextOneDemands) {
+  Features f = *preset("v3.1");
+  f.version = 2;
+  EXPECT_EQ(refusal(f, {}), Refusal::v32_features);
+  f = *preset("v3.2");
+  f.version = 3;
+  EXPECT_EQ(refusal(f, {}), Refusal::v33_features);
 }
 
 TEST(Identity, IsWhatSoftwareReads) {

@@ -7,7 +7,9 @@ namespace {
 struct Nested : testing::Test {
   static constexpr std::uint64_t offset = 0x10'0000'0000;
 
-  Nested() : s2{rig.stage2_tree()}, s1{rig.tree()}, page{rig.ram.alloc(4096)}, cd_at{rig.ram.alloc(4096)} {
+  Nested() : Nested(Rig::with_substreams()) {}
+  explicit Nested(const Features& features)
+      : rig{features}, s2{rig.stage2_tree()}, s1{rig.tree()}, page{rig.ram.alloc(4096)}, cd_at{rig.ram.alloc(4096)} {
     expose(s1.root);
     expose(cd_at);
     expose(page);
@@ -149,6 +151,24 @@ TEST_F(Nested, AbortsOfEitherStagesDescriptorsSayWhoseTheyWere) {
   EXPECT_EQ(e.get(Event::S2), 1U);
   EXPECT_EQ(e.get(Event::CLASS), arch::EventClass::in);
   EXPECT_EQ(e.get(Event::FetchAddr), of_page);
+}
+
+struct NestedV33 : Nested {
+  static Features features() {
+    Features f;
+    f.version = 3;
+    f.e0pd = f.ptwnnc = true;
+    return f;
+  }
+  NestedV33() : Nested(features()) {}
+};
+
+TEST_F(NestedV33, WithPTWNNCTablesInDeviceMemoryAreReadAsNonCacheable) {
+  map(0x1000, page);
+  expose(rig.slot(s1, 0x1000, 3, offset), s2_rw & ~(0xfULL << 2)); // Device-nGnRnE
+  rig.ram.watch(rig.slot(s1, 0x1000, 3, offset));
+  EXPECT_EQ(rig.pa(1, 0x1000), page);
+  EXPECT_EQ(rig.ram.watched_attributes().mair, 0x44U);
 }
 
 TEST_F(Nested, S2PTWForbidsTablesInDeviceMemory) {

@@ -174,6 +174,47 @@ TEST(Overrides, WithoutATTR_PERMS_OVRTheyDoNothing) {
   EXPECT_EQ(rig.read(1, 0x1000).event, EventType::F_PERMISSION);
 }
 
+// 5.4 E0PDx
+struct E0PD : testing::Test {
+  E0PD() : rig{features()}, stream{rig.stage1_stream(1)} {
+    rig.put(stream.cd_at, rig.cd(stream.tree).set(Cd::E0PD0, 1));
+    rig.map(stream.tree, 0x1000, rig.ram.alloc(4096), s1_ro);
+  }
+  static Features features() {
+    Features f;
+    f.version = 3;
+    f.e0pd = f.ptwnnc = true;
+    return f;
+  }
+  Translation read(bool privileged) { return rig.port->translate({1, {}, 0x1000, 1, false, false, privileged}); }
+  Rig rig;
+  Rig::Stage1Stream stream;
+};
+
+TEST_F(E0PD, AnUnprivilegedAccessIsF_TRANSLATIONByWalkAndByTLB) {
+  EXPECT_EQ(read(false).outcome.event, EventType::F_TRANSLATION);
+  EXPECT_TRUE(read(true).outcome.served());
+  EXPECT_EQ(read(false).outcome.event, EventType::F_TRANSLATION);
+}
+
+TEST_F(E0PD, APrivilegedWriteToAReadOnlyPageStaysF_PERMISSION) {
+  EXPECT_TRUE(read(true).outcome.served());
+  EXPECT_EQ(rig.port->translate({1, {}, 0x1000, 1, true, false, true}).outcome.event, EventType::F_PERMISSION);
+}
+
+TEST_F(E0PD, IsIgnoredInEL2) {
+  rig.put_ste(1, rig.stage1_ste(stream.cd_at).set(Ste::STRW, arch::Strw::el2));
+  EXPECT_TRUE(read(false).outcome.served());
+}
+
+TEST_F(E0PD, CountsInEL2E2H) {
+  rig.w32<arch::CR0>(0xc);
+  rig.w32<arch::CR2>(3);
+  rig.w32<arch::CR0>(0xd);
+  rig.put_ste(1, rig.stage1_ste(stream.cd_at).set(Ste::STRW, arch::Strw::el2));
+  EXPECT_EQ(read(false).outcome.event, EventType::F_TRANSLATION);
+}
+
 TEST(Permission, AReadOnlyPageRefusesAWrite) {
   Rig rig;
   const auto s = rig.stage1_stream(1);

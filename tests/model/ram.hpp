@@ -67,6 +67,9 @@ public:
       return false;
     }
     fetch_attributes_ = attributes;
+    if (watched_ == address) {
+      watched_attributes_ = attributes;
+    }
     value = get(address);
     return true;
   }
@@ -80,6 +83,9 @@ public:
   // Of the last access of a client (one thread only), and of the last descriptor or structure read.
   const BusAccess& last() const { return last_; }
   const Attributes& fetch_attributes() const { return fetch_attributes_; }
+  // Of the last descriptor read there, since watch(). One thread only.
+  void watch(std::uint64_t address) { watched_ = address; }
+  const Attributes& watched_attributes() const { return watched_attributes_; }
 
 private:
   bool aborts(std::uint64_t address, std::uint32_t size) const {
@@ -95,6 +101,8 @@ private:
   std::uint64_t next_{0x10000};
   std::vector<std::uint64_t> planted_;
   std::array<base::Atomic<std::uint32_t>, 4> pulses_{};
+  static inline thread_local std::uint64_t watched_{~0ULL};
+  static inline thread_local Attributes watched_attributes_;
   static inline thread_local BusAccess last_;
   static inline thread_local Attributes fetch_attributes_;
 };
