@@ -54,12 +54,13 @@ Status populate(std::uint64_t start, std::uint64_t length, bool for_writing) {
     return Errc::bad_address;
   }
   end = end / page * page;
+  const int advice = for_writing ? MADV_POPULATE_WRITE : MADV_POPULATE_READ;
   int answer = 0;
   do {
-    answer =
-        madvise(reinterpret_cast<void*>(first), end - first, for_writing ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+    answer = madvise(reinterpret_cast<void*>(first), end - first, advice);
   } while (answer != 0 && errno == EINTR);
-  const bool unknown = answer != 0 && errno == EINVAL;
+  // Also the answer for memory that cannot be had in that way: of no memory at all, only the advice can be wrong.
+  const bool unknown = answer != 0 && errno == EINVAL && madvise(nullptr, 0, advice) != 0;
   errno = before;
   if (unknown) {
     return touch(first, end - first, page);
