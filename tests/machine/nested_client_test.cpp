@@ -216,7 +216,8 @@ TEST_F(NestedClientThreads, WhatAGuestHasNotMappedIsItsEvent) {
   EXPECT_EQ(v.event.get(Event::InputAddr), 0x12'3456'7000U);
   EXPECT_EQ(v.event.get(Event::RnW), 0U);
   EXPECT_EQ(v.event.get(Event::S2), 0U);
-  EXPECT_EQ(host.account().smmus[0].driver.events_of_guests, 1U);
+  EXPECT_TRUE(platform::wait_until(host.port().time, 20'000'000,
+                                   [&] { return host.account().smmus[0].driver.events_of_guests == 1; }));
 }
 
 TEST_F(NestedClientThreads, WhatTheMonitorHasNotMappedIsNotTheGuestsEvent) {
