@@ -24,10 +24,10 @@ bool names_address(const Command& command, const arch::IdRegisters& id, const Tl
 }
 
 // 4.4: whether a TLBI is about translations of a context.
-bool names_context(const Command& command, const Context& c, bool has_vmids) {
+bool names_context(const Command& command, const Context& c, bool has_vmids, std::uint16_t any_vmid) {
   const auto vmid = static_cast<std::uint16_t>(command.get(Command::VMID));
   const auto asid = static_cast<std::uint16_t>(command.get(Command::ASID));
-  const bool of_vm = c.world == World::el1 && (!has_vmids || c.vmid == vmid);
+  const bool of_vm = c.world == World::el1 && (!has_vmids || (c.vmid | any_vmid) == (vmid | any_vmid));
   const bool of_el2 = c.world != World::el1;
   const bool of_asid = c.kind == Kind::va && c.asid == asid;
   switch (command.get(Command::Opcode)) {
@@ -104,7 +104,7 @@ Audit PortCore::audit(std::span<const Command> scope) {
   }
   const auto in_scope = [&](const Context& context, const TlbEntry& entry) {
     return scope.empty() || std::any_of(scope.begin(), scope.end(), [&](const Command& command) {
-             return names_context(command, context, facts_.features.stage2) &&
+             return names_context(command, context, facts_.features.stage2, vmid_wildcard()) &&
                     (!by_address(command.get(Command::Opcode)) || names_address(command, facts_.id, entry));
            });
   };

@@ -42,6 +42,8 @@ public:
   virtual bool message(const BusAccess& access, std::uint32_t data) = 0;
   // 3.18: an edge on a wired interrupt.
   virtual void pulse(Wire wire) = 0;
+  // 4.7.3 SEV: an event for processors that wait in WFE. A machine without such processors need not care.
+  virtual void send_event() {}
 
 protected:
   ~Bus() = default;

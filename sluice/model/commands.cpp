@@ -108,18 +108,41 @@ bool Core::complete_sync() {
   end(sync_barrier_);
   count_.syncs.fetch_add(1, base::Order::relaxed);
   advance();
-  if (sync_command_.get(arch::Command::CS) == arch::SyncSignal::irq) {
-    pulse(Wire::command_sync);
-  }
+  signal_sync();
   return true;
+}
+
+// 4.7.3 CS
+void Core::signal_sync() {
+  switch (sync_command_.get(arch::Command::CS)) {
+  case arch::SyncSignal::irq:
+    pulse(Wire::command_sync);
+    return;
+  case arch::SyncSignal::sev:
+    if (facts_.features.sev) {
+      send_event();
+    }
+    return;
+  default:
+    return;
+  }
 }
 
 void Core::advance() {
   const unsigned log2 =
       arch::effective_log2(regs_.get<CMDQ_BASE>().get(CMDQ_BASE::LOG2SIZE), facts_.features.cmdq_log2);
   auto cons = regs_.get<CMDQ_CONS>();
-  cons.set(CMDQ_CONS::RD, arch::queue_advance(static_cast<std::uint32_t>(cons.get(CMDQ_CONS::RD)), log2));
+  const auto rd = static_cast<std::uint32_t>(cons.get(CMDQ_CONS::RD));
+  cons.set(CMDQ_CONS::RD, arch::queue_advance(rd, log2));
   regs_.put(cons);
+  // 6.3.1 SEV: producers wait for a queue that is full no longer. The fence is against one that looks meanwhile.
+  if (facts_.features.sev) {
+    base::full_fence();
+    const auto wr = static_cast<std::uint32_t>(regs_.get<CMDQ_PROD>().get(CMDQ_PROD::WR));
+    if (arch::queue_full(wr, rd, log2)) {
+      send_event();
+    }
+  }
   count_.commands.fetch_add(1, base::Order::relaxed);
 }
 

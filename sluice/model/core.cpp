@@ -86,6 +86,11 @@ void Core::pulse(Wire wire) {
   bus_.pulse(wire);
 }
 
+void Core::send_event() {
+  count_.wfe_events.fetch_add(1, base::Order::relaxed);
+  bus_.send_event();
+}
+
 void Core::attach(PortLink& port) {
   const platform::SpinGuard guard{sync_, ports_lock_};
   port.id = ++last_port_;
@@ -113,6 +118,7 @@ Counters Core::counters() const {
   c.events_recorded = count_.events_recorded.load(base::Order::relaxed);
   c.events_discarded = count_.events_discarded.load(base::Order::relaxed);
   c.wire_edges = count_.wire_edges.load(base::Order::relaxed);
+  c.wfe_events = count_.wfe_events.load(base::Order::relaxed);
   c.syncs_held = count_.syncs_held.load(base::Order::relaxed);
   c.holding_port = count_.holding_port.load(base::Order::relaxed);
   return c;

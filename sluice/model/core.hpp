@@ -84,6 +84,7 @@ private:
   bool fetch(std::uint32_t cons, arch::Command& command);
   void execute(const arch::Command& command);
   bool complete_sync();
+  void signal_sync();
   void command_error(arch::Cerror code);
   void advance();
 
@@ -102,6 +103,7 @@ private:
   bool drain();
   bool raise(std::uint64_t gerror_bit); // true if it was not active
   void pulse(Wire wire);
+  void send_event();
 
   const Facts facts_;
   Bus& bus_;
@@ -132,7 +134,7 @@ private:
 
   struct {
     base::Atomic<std::uint64_t> commands{0}, syncs{0}, command_errors{0}, events_recorded{0}, events_discarded{0},
-        wire_edges{0}, syncs_held{0};
+        wire_edges{0}, syncs_held{0}, wfe_events{0};
     base::Atomic<std::uint32_t> holding_port{0};
   } count_;
 };

@@ -113,9 +113,6 @@ Refusal not_modelled(const Features& f) {
   if (f.msi) {
     return Refusal::no_msi;
   }
-  if (f.sev) {
-    return Refusal::no_sev;
-  }
   if (f.ats) {
     return Refusal::no_ats;
   }

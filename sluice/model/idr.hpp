@@ -42,7 +42,6 @@ enum class Refusal : std::uint8_t {
   no_httu,
   no_stalls,
   no_msi,
-  no_sev,
   no_ats,
   no_pri,
   no_btm,

@@ -90,6 +90,7 @@ private:
   void catch_up();
   void apply(const arch::Command& command);
   void invalidate_translations(const arch::Command& command);
+  std::uint16_t vmid_wildcard() const;
   void load_registers();
   void forget_everything();
   std::span<Binding> bindings() { return {bindings_.get(), binding_mask_ + 1}; }

@@ -110,6 +110,12 @@ void PortCore::apply(const arch::Command& command) {
   }
 }
 
+// 6.3.9 VMW: bits of VMIDs that do not count when an invalidation looks for its translations.
+std::uint16_t PortCore::vmid_wildcard() const {
+  const auto vmw = core_.registers().get<arch::CR0ACK>().get(arch::CR0ACK::VMW);
+  return static_cast<std::uint16_t>(vmw <= 4 ? mask_below(static_cast<unsigned>(vmw)) : 0);
+}
+
 // 4.4: scopes. Contexts that go take all their entries with them.
 void PortCore::invalidate_translations(const arch::Command& command) {
   using enum arch::Opcode;
@@ -120,8 +126,9 @@ void PortCore::invalidate_translations(const arch::Command& command) {
   const bool e2h = registers_.cr2.get(arch::CR2::E2H) != 0;
   const World el2 = e2h ? World::el2_e2h : World::el2;
 
+  const auto vmids = static_cast<std::uint16_t>(~vmid_wildcard());
   const auto of_vm = [&](const Context& c) {
-    return c.world == World::el1 && (!facts_.features.stage2 || c.vmid == vmid);
+    return c.world == World::el1 && (!facts_.features.stage2 || ((c.vmid ^ vmid) & vmids) == 0);
   };
   const auto of_asid = [&](const Context& c) { return c.kind == Kind::va && c.asid == asid; };
   const auto forget = [&](auto matches) {

@@ -34,6 +34,8 @@ public:
   void heal() { planted_.clear(); }
   std::uint32_t pulses(Wire wire) const { return pulses_[static_cast<std::size_t>(wire)].load(); }
 
+  std::uint32_t wfe_events() const { return wfe_events_.load(); }
+
   bool read(const BusAccess& a, void* into) override {
     if (aborts(a.address, a.size)) {
       return false;
@@ -78,6 +80,7 @@ public:
     return !aborts(address, 8) && words_[address / 8].compare_exchange(expected, desired);
   }
   bool message(const BusAccess&, std::uint32_t) override { return false; }
+  void send_event() override { wfe_events_.fetch_add(1); }
   void pulse(Wire wire) override { pulses_[static_cast<std::size_t>(wire)].fetch_add(1); }
 
   // Of the last access of a client (one thread only), and of the last descriptor or structure read.
@@ -101,6 +104,7 @@ private:
   std::uint64_t next_{0x10000};
   std::vector<std::uint64_t> planted_;
   std::array<base::Atomic<std::uint32_t>, 4> pulses_{};
+  base::Atomic<std::uint32_t> wfe_events_{0};
   static inline thread_local std::uint64_t watched_{~0ULL};
   static inline thread_local Attributes watched_attributes_;
   static inline thread_local BusAccess last_;
