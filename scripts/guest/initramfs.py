@@ -1,12 +1,14 @@
-#!/usr/bin/env python3
-"""Builds a guest's initramfs: busybox, the kernel modules that are named, and an /init script.
+"""A guest's initramfs, and its root disk: busybox, the kernel modules that are named, and the /init script."""
 
-usage: initramfs.py CACHE INIT OUT [MODULE ...]    CACHE is a folder that fetch.sh has filled
-"""
 import gzip
 import lzma
+import os
 import pathlib
-import sys
+import shutil
+import subprocess
+
+FOLDERS = ("bin", "dev", "proc", "sys", "tmp", "root", "modules")
+DISK_MIB = 16
 
 
 def entry(inode, name, mode, data=b"", rdev=(0, 0)):
@@ -20,22 +22,36 @@ def entry(inode, name, mode, data=b"", rdev=(0, 0)):
 def module(cache, name):
     found = list(cache.glob(f"modules/**/{name}.ko*"))
     if not found:
-        sys.exit(f"initramfs: the kernel has no module {name}")
+        raise OSError(f"the guest's kernel has no module {name}")
     data = found[0].read_bytes()
     return lzma.decompress(data) if found[0].suffix == ".xz" else data
 
 
-def main():
-    cache, init, out, *modules = sys.argv[1:]
-    cache = pathlib.Path(cache)
-    folder, regular, device = 0o040755, 0o100755, 0o020600
-    members = [(d, folder, b"", (0, 0)) for d in ("bin", "dev", "proc", "sys", "tmp", "modules")]
+def initramfs(cache, init, out, modules):
+    """CACHE is a folder that fetch.sh has filled. The modules are loaded in the order given."""
+    folder, program, device = 0o040755, 0o100755, 0o020600
+    members = [(d, folder, b"", (0, 0)) for d in FOLDERS]
     members.append(("dev/console", device, b"", (5, 1)))
-    members.append(("bin/busybox", regular, (cache / "busybox").read_bytes(), (0, 0)))
-    members += [(f"modules/{m}.ko", regular, module(cache, m), (0, 0)) for m in modules]
-    members.append(("init", regular, pathlib.Path(init).read_bytes(), (0, 0)))
+    members.append(("bin/busybox", program, (cache / "busybox").read_bytes(), (0, 0)))
+    members += [(f"modules/{m}.ko", program, module(cache, m), (0, 0)) for m in modules]
+    members.append(("modules/order", program, "\n".join(modules).encode(), (0, 0)))
+    members.append(("init", program, pathlib.Path(init).read_bytes(), (0, 0)))
     archive = b"".join(entry(i + 1, *m) for i, m in enumerate(members)) + entry(0, "TRAILER!!!", 0)
     pathlib.Path(out).write_bytes(gzip.compress(archive, 1))
 
 
-main()
+def root_disk(cache, init, out):
+    """A raw ext4 image with busybox and the same script."""
+    mke2fs = shutil.which("mke2fs", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    if mke2fs is None:
+        raise OSError("mke2fs is missing (Debian package e2fsprogs)")
+    tree = pathlib.Path(f"{out}.tree")
+    shutil.rmtree(tree, ignore_errors=True)
+    for folder in FOLDERS:
+        (tree / folder).mkdir(parents=True)
+    shutil.copy(cache / "busybox", tree / "bin/busybox")
+    shutil.copy(init, tree / "init")
+    (tree / "init").chmod(0o755)
+    pathlib.Path(out).unlink(missing_ok=True)
+    subprocess.run([mke2fs, "-q", "-t", "ext4", "-d", tree, out, f"{DISK_MIB}M"], check=True, capture_output=True)
+    shutil.rmtree(tree)
