@@ -24,6 +24,7 @@ public:
   // A failed attach or replace has changed nothing. Errors of both:
   //   other_smmu (the domain is another unit's), unsupported (this domain on this target),
   //   busy (the device is in a group: use the group's calls; or other attachments forbid it),
+  //   not_found (a nested domain, and its guest has no name for the device),
   //   not_hitless (options.require_hitless), no_memory, ids_exhausted,
   //   device_failed, smmu_failed (quarantined by an earlier time-out).
   // Errors of attach: already_attached. Errors of replace: not_attached.

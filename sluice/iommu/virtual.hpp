@@ -12,7 +12,8 @@ namespace sluice::iommu {
 class Device;
 class Domain;
 
-// Events of a guest's devices, as records that the guest's driver understands.
+// Events of a guest's devices, as records that the guest's driver understands. Called in a read section, from an
+// interrupt or from whoever polls: no waiting.
 class EventSink {
 public:
   virtual void on_event(std::span<const std::byte> record) = 0;
@@ -47,7 +48,7 @@ public:
     request.done = 0;
     return base::Errc::unsupported;
   }
-  // Null: none.
+  // Null: none. When it returns the sink before is not running and will not be called again. Not in a read section.
   virtual base::Status set_event_sink(std::uint32_t, EventSink*) { return base::Errc::unsupported; }
   // Errors: in_use (nested domains or devices are left).
   virtual base::Status destroy() = 0;
