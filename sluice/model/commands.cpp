@@ -108,24 +108,8 @@ bool Core::complete_sync() {
   end(sync_barrier_);
   count_.syncs.fetch_add(1, base::Order::relaxed);
   advance();
-  signal_sync();
+  signal_sync(sync_command_);
   return true;
-}
-
-// 4.7.3 CS
-void Core::signal_sync() {
-  switch (sync_command_.get(arch::Command::CS)) {
-  case arch::SyncSignal::irq:
-    pulse(Wire::command_sync);
-    return;
-  case arch::SyncSignal::sev:
-    if (facts_.features.sev) {
-      send_event();
-    }
-    return;
-  default:
-    return;
-  }
 }
 
 void Core::advance() {
@@ -150,9 +134,7 @@ void Core::advance() {
 void Core::command_error(arch::Cerror code) {
   regs_.put(regs_.get<CMDQ_CONS>().set(CMDQ_CONS::ERR, code));
   count_.command_errors.fetch_add(1, base::Order::relaxed);
-  if (raise(arch::GERROR::CMDQ_ERR.mask) && regs_.get<arch::IRQ_CTRLACK>().get(arch::IRQ_CTRLACK::GERROR_IRQEN) != 0) {
-    pulse(Wire::global_error);
-  }
+  report(arch::GERROR::CMDQ_ERR.mask);
 }
 
 } // namespace sluice::model

@@ -71,26 +71,6 @@ bool Core::drain() {
   return any;
 }
 
-// 7.5: GERROR toggles only while the error is not active.
-bool Core::raise(std::uint64_t gerror_bit) {
-  const std::uint64_t active = regs_.get<arch::GERROR>().raw() ^ regs_.get<arch::GERRORN>().raw();
-  if ((active & gerror_bit) != 0) {
-    return false;
-  }
-  regs_.toggle<arch::GERROR>(gerror_bit);
-  return true;
-}
-
-void Core::pulse(Wire wire) {
-  count_.wire_edges.fetch_add(1, base::Order::relaxed);
-  bus_.pulse(wire);
-}
-
-void Core::send_event() {
-  count_.wfe_events.fetch_add(1, base::Order::relaxed);
-  bus_.send_event();
-}
-
 void Core::attach(PortLink& port) {
   const platform::SpinGuard guard{sync_, ports_lock_};
   port.id = ++last_port_;
@@ -118,6 +98,7 @@ Counters Core::counters() const {
   c.events_recorded = count_.events_recorded.load(base::Order::relaxed);
   c.events_discarded = count_.events_discarded.load(base::Order::relaxed);
   c.wire_edges = count_.wire_edges.load(base::Order::relaxed);
+  c.messages = count_.messages.load(base::Order::relaxed);
   c.wfe_events = count_.wfe_events.load(base::Order::relaxed);
   c.syncs_held = count_.syncs_held.load(base::Order::relaxed);
   c.holding_port = count_.holding_port.load(base::Order::relaxed);

@@ -84,7 +84,6 @@ private:
   bool fetch(std::uint32_t cons, arch::Command& command);
   void execute(const arch::Command& command);
   bool complete_sync();
-  void signal_sync();
   void command_error(arch::Cerror code);
   void advance();
 
@@ -99,11 +98,25 @@ private:
   bool passed(const Barrier& barrier);
   void publish_waiting();
 
-  // core.cpp
-  bool drain();
-  bool raise(std::uint64_t gerror_bit); // true if it was not active
+  // interrupts.cpp
+  struct Message {
+    std::uint64_t address{};
+    std::uint32_t data{};
+    arch::MemAttr attr{};
+    arch::Shareability sh{};
+  };
+  template <class Cfg0, class Cfg1, class Cfg2>
+  Message message_of() const;
+  bool message(const Message& m);
+  bool raise(std::uint64_t gerror_bit);  // true if it was not active
+  void report(std::uint64_t gerror_bit); // and its interrupt
+  void signal_event_queue();
+  void signal_gerror();
+  void signal_sync(const arch::Command& sync);
   void pulse(Wire wire);
   void send_event();
+
+  bool drain(); // core.cpp
 
   const Facts facts_;
   Bus& bus_;
@@ -118,6 +131,7 @@ private:
   platform::SpinLock write_lock_;  // register writes take turns
   platform::SpinLock events_lock_; // the event queue's producer
   platform::SpinLock ports_lock_;  // the list of ports
+  platform::SpinLock gerror_lock_; // GERROR's toggles
   PortLink* ports_{};
   std::uint32_t last_port_{0};
 
@@ -134,7 +148,7 @@ private:
 
   struct {
     base::Atomic<std::uint64_t> commands{0}, syncs{0}, command_errors{0}, events_recorded{0}, events_discarded{0},
-        wire_edges{0}, syncs_held{0}, wfe_events{0};
+        wire_edges{0}, syncs_held{0}, wfe_events{0}, messages{0};
     base::Atomic<std::uint32_t> holding_port{0};
   } count_;
 };

@@ -68,10 +68,10 @@ void Core::deliver(const Recorded& recorded) {
     return;
   }
   if (recorded.event_edge) {
-    pulse(Wire::event_queue);
+    signal_event_queue();
   }
   if (recorded.gerror_edge) {
-    pulse(Wire::global_error);
+    signal_gerror();
   }
   edges_on_way_.fetch_sub(1);
   if (regs_.get<arch::IRQ_CTRL>().raw() != regs_.get<arch::IRQ_CTRLACK>().raw()) {

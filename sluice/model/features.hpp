@@ -56,6 +56,7 @@ struct Knobs {
   unsigned cd_cache{64};
   unsigned tlb{4096};
   unsigned walk_cache{512};                   // pointers to tables
+  bool wires{true};                           // 3.18: interrupts have wires, whether or not IDR0.MSI
   std::uint64_t sync_hold_report_us{200'000}; // a SYNC held up longer than this names the port that holds it
 };
 

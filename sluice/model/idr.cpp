@@ -110,9 +110,6 @@ Refusal not_modelled(const Features& f) {
   if (f.stall_model != 1) {
     return Refusal::no_stalls;
   }
-  if (f.msi) {
-    return Refusal::no_msi;
-  }
   if (f.ats) {
     return Refusal::no_ats;
   }

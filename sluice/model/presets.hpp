@@ -22,6 +22,7 @@ inline constexpr std::array<Preset, 6> presets{{
     {"full",
      {.version = 3,
       .sev = true,
+      .msi = true,
       .streamid_bits = 32,
       .substreamid_bits = 20,
       .cmdq_log2 = 19,

@@ -21,6 +21,7 @@ struct Counters {
   std::uint64_t events_recorded{};  // written to the event queue
   std::uint64_t events_discarded{}; // 7.2.1: the queue was disabled, full or in error
   std::uint64_t wire_edges{};       // 3.18
+  std::uint64_t messages{};         // 3.18, aborted ones too
   std::uint64_t wfe_events{};       // 4.7.3, 4.1.2 with IDR0.SEV
   std::uint64_t syncs_held{};       // CMD_SYNCs that waited longer than Knobs::sync_hold_report_us
   std::uint32_t holding_port{};     // Port::id() of the port that held the latest of them

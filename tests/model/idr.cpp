@@ -118,7 +118,6 @@ const RefusalCase refusals[] = {
        f.stall_model = 0;
        f.stall_max = 4;
      }},
-    {"MSINotYet", Refusal::no_msi, later, [](F& f, K&) { f.msi = true; }},
     {"ATSNotYet", Refusal::no_ats, later, [](F& f, K&) { f.ats = true; }},
     {"PRINotYet", Refusal::no_ats, later, [](F& f, K&) { f.pri = f.ats = true; }},
     {"BTMNotYet", Refusal::no_btm, later, [](F& f, K&) { f.btm = true; }},

@@ -36,6 +36,15 @@ public:
 
   std::uint32_t wfe_events() const { return wfe_events_.load(); }
 
+  struct Message {
+    BusAccess access{};
+    std::uint32_t data{};
+  };
+  std::vector<Message> messages() const {
+    const std::lock_guard guard{messages_lock_};
+    return messages_;
+  }
+
   bool read(const BusAccess& a, void* into) override {
     if (aborts(a.address, a.size)) {
       return false;
@@ -79,7 +88,14 @@ public:
                           std::uint64_t desired) override {
     return !aborts(address, 8) && words_[address / 8].compare_exchange(expected, desired);
   }
-  bool message(const BusAccess&, std::uint32_t) override { return false; }
+  bool message(const BusAccess& a, std::uint32_t data) override {
+    const std::lock_guard guard{messages_lock_};
+    if (aborts(a.address, a.size)) {
+      return false;
+    }
+    messages_.push_back({a, data});
+    return true;
+  }
   void send_event() override { wfe_events_.fetch_add(1); }
   void pulse(Wire wire) override { pulses_[static_cast<std::size_t>(wire)].fetch_add(1); }
 
@@ -103,6 +119,8 @@ private:
   std::unique_ptr<base::DmaWord[]> words_;
   std::uint64_t next_{0x10000};
   std::vector<std::uint64_t> planted_;
+  mutable std::mutex messages_lock_;
+  std::vector<Message> messages_;
   std::array<base::Atomic<std::uint32_t>, 4> pulses_{};
   base::Atomic<std::uint32_t> wfe_events_{0};
   static inline thread_local std::uint64_t watched_{~0ULL};
