@@ -10,6 +10,7 @@ packages_of() {
   lint) echo "clang-format codespell" ;;
   python) echo "python3" ;;
   qemu) echo "qemu-system-arm" ;;
+  guest) echo "debian-archive-keyring e2fsprogs" ;;
   cross) echo "g++-aarch64-linux-gnu" ;;
   clang) echo "clang" ;;
   esac
@@ -24,6 +25,7 @@ reason_of() {
   lint) echo "to check format and spelling" ;;
   python) echo "for the scripts of test and lint" ;;
   qemu) echo "the other SMMUv3, and bare metal" ;;
+  guest) echo "to check what a guest is made of, and its root disk" ;;
   cross) echo "to build the core for bare metal" ;;
   clang) echo "the second compiler, and fuzzing" ;;
   esac

@@ -4,6 +4,7 @@ test of each preset is one, and so is each further check. Nothing stops at the f
 
 import argparse
 import glob
+import json
 import os
 import re
 import subprocess
@@ -23,6 +24,8 @@ CORE_MAY_NEED = {"memcpy", "memset", "memmove", "memcmp", "__cxa_pure_virtual"}
 # Some of the names for printing, which cost a port its memory for nothing.
 NAMES = ["S1ContextPtr", "STRTAB_BASE", "CMD_SYNC", "CFGI_STE", "F_TRANSLATION", "C_BAD_STREAMID", "CERROR_ILL"]
 ELF_SECONDS = 60
+GUEST_SECONDS = 1500  # the first time packages are fetched
+NO_GUEST = 77  # scripts/guest/run.py
 EVERY_HEADER = ["all", "all_verify_interface_header_sets"]  # also each header alone
 TSAN_ADVICE = ("ThreadSanitizer does not run on this kernel, neither plain nor under `setarch -R`; it needs the sysctl "
                "vm.mmap_rnd_bits at 28 or less, or kernel.randomize_va_space=0")
@@ -208,6 +211,46 @@ def bare_metal(report):
         report.count(name, good, log)
 
 
+def guest(report, what, required):
+    """Stock QEMU with a stock Linux guest on our machines. Each check of each run counts as one test."""
+    name = f"guest: {what}"
+    start, log = report.step(name), log_path(name)
+    results = os.path.join(LOGS, "guest.json")
+    with open(results, "wb") as out, open(log, "wb") as errors:
+        try:
+            status = subprocess.run([sys.executable, "scripts/guest/run.py", what, "--json"], cwd=ROOT, stdin=subprocess.DEVNULL,
+                                    stdout=out, stderr=errors, timeout=GUEST_SECONDS).returncode
+        except subprocess.TimeoutExpired:
+            status = None
+            errors.write(f"\nnot done after {GUEST_SECONDS} s\n".encode())
+    if status == NO_GUEST:
+        with open(log, encoding="utf-8", errors="replace") as file:
+            why = (file.read().strip().splitlines() or ["?"])[-1]
+        report.end(start, f"SKIP: {why}")
+        if required:
+            report.count("the guest is required and did not run", False, log)
+        else:
+            report.skipped += 1
+        return
+    try:
+        with open(results, encoding="utf-8") as file:
+            runs = json.load(file)["runs"]
+    except (OSError, ValueError):
+        report.end(start, "FAILED")
+        report.count(name, False, log)
+        return
+    checks = [(f"guest {run['run']}: {check['name']}", check) for run in runs for check in run["checks"]]
+    wrong = [(label, check["seen"]) for label, check in checks if not check["ok"]]
+    report.passed += len(checks) - len(wrong)
+    report.failed += len(wrong)
+    report.end(start, f"{len(checks) - len(wrong)} passed, {len(wrong)} failed")
+    if wrong:
+        report.fail(f"{name}: " + ", ".join(label for label, _ in wrong[:5]), None, [f"{label}: {seen}" for label, seen in wrong])
+        print("    logs are in build/guest", flush=True)
+    elif status != 0:
+        report.count(name, False, log)
+
+
 def try_mutants(report):
     for name, killed, what, seconds in mutants.run(mutants.part_of(mutants.all_mutants(), mutants.commit())):
         start = report.step(f"mutant {name}") - seconds
@@ -229,6 +272,8 @@ def main():
     parser = argparse.ArgumentParser(prog="run test", description=__doc__)
     parser.add_argument("--all", action="store_true", help="also what is slow: clang, mutants, a consumer project")
     parser.add_argument("--require-tsan", action="store_true", help="it is a failure if TSan cannot run; so with CI=true")
+    parser.add_argument("--require-guest", action="store_true",
+                        help="it is a failure if QEMU and a guest cannot be fetched; so with CI=true")
     options = parser.parse_args()
     os.makedirs(LOGS, exist_ok=True)
     report = Report()
@@ -237,6 +282,7 @@ def main():
     report.check("scripts", [sys.executable, "-m", "unittest", "discover", "-s", "tests/scripts", "-p", "*_test.py"])
     build(report, "release")
     ctest(report, "release")
+    guest(report, "all" if options.all else "nested", options.require_guest or os.environ.get("CI") == "true")
     build(report, "asan")
     ctest(report, "asan")
     threads(report, options.require_tsan or os.environ.get("CI") == "true")
