@@ -99,7 +99,7 @@ int close(int fd) {
   return real().close(fd);
 }
 int close_range(unsigned first, unsigned last, int flags) noexcept {
-  if ((flags & CLOSE_RANGE_CLOEXEC) == 0) {
+  if ((static_cast<unsigned>(flags) & CLOSE_RANGE_CLOEXEC) == 0) {
     descriptors().closed_range(first, last);
   }
   return real().close_range(first, last, flags);
