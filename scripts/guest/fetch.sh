@@ -7,7 +7,7 @@ set -euo pipefail
 
 folder=${1:?usage: fetch.sh FOLDER}
 keys=/usr/share/keyrings/debian-archive-keyring.gpg
-need_mb=1500
+need_mb=800
 
 say() { printf 'guest: %s\n' "$*" >&2; }
 fail() {
@@ -25,10 +25,10 @@ for tool in apt-get dpkg-deb python3; do
 done
 [[ -f $keys ]] || fail "$keys is missing (Debian package debian-archive-keyring)"
 
-# The mirror that this machine uses already.
+# The mirror that this machine uses already, if it is Debian.
 mirror=$({ grep -rhoE '^[^#]*https?://[^ ]+/debian/?( |$)' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null || true; } |
   grep -oE 'https?://[^ ]+' | head -n 1)
-[[ -n $mirror ]] || fail "no Debian mirror is named in /etc/apt/sources.list or /etc/apt/sources.list.d"
+mirror=${mirror:-http://deb.debian.org/debian}
 
 apt=$folder/apt
 rm -rf "$apt" "$folder"/{qemu,guest,modules}
@@ -57,7 +57,7 @@ export APT_CONFIG=$apt/apt.conf
 quietly() { "$@" >"$apt/log" 2>&1 || { tail -n 5 "$apt/log" >&2; return 1; }; }
 
 say "reading the package lists of trixie and trixie-backports"
-quietly apt-get -q update || fail "apt-get update failed: no network?"
+quietly apt-get -q -o APT::Update::Error-Mode=any update || fail "the package lists cannot be read from $mirror: no network?"
 kernel=$(apt-cache search --names-only '^linux-binary-[0-9.]+\+deb[0-9]+-arm64$' | awk '{ print $1 }' | sort -V | tail -n 1)
 [[ -n $kernel ]] || fail "trixie-backports has no linux-binary package for arm64"
 release=${kernel#linux-binary-}

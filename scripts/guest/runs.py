@@ -94,8 +94,9 @@ REPORT = Run(
     "report", "the devices of the report behind this project",
     options("-nographic -nic none -drive file=DISK,if=none,id=disk0,format=raw -device virtio-blk-pci,drive=disk0,bus=pcie.0 "
             "-object rng-random,filename=/dev/urandom,id=rng0 -device virtio-rng-pci,rng=rng0 "
-            "-device virtio-scsi-pci,id=scsi0 -object iommufd,id=iommufd0") +
-    smmu(1, 8) + options(f"-device ioh3420,id=pcie.2,bus=pcie.1,chassis=1 -device vfio-pci,host={FIRST},bus=pcie.2,iommufd=iommufd0"),
+            "-device virtio-scsi-pci,id=scsi0 -object iommufd,id=iommufd0 -device pxb-pcie,id=root,bus_nr=8,bus=pcie.0 "
+            "-device arm-smmuv3,primary-bus=root,id=smmu,accel=on -device ioh3420,id=pcie.1,chassis=1,bus=root "
+            f"-device vfio-pci,host={FIRST},iommufd=iommufd0,bus=pcie.1"),
     ("devices", "read", "interrupts", "fault"),
     (*READ, *STAGES, ("interrupts", checks.intx), ("devices", checks.root_disk), ("fault", checks.fault_reported), *END),
     machine=options("-M virt -machine virt,gic-version=3 -cpu cortex-a53,pmu=off -smp 1 -m 2048"),
