@@ -94,8 +94,10 @@ void PacketSockets::watch(PacketSocket& socket) {
 
 void PacketSockets::forget(PacketSocket& socket) {
   std::unique_lock lock{mutex_};
-  full_.erase(&socket);
-  changed_.wait(lock, [&] { return served_ != &socket; });
+  changed_.wait(lock, [&] {
+    full_.erase(&socket); // who is being told of room may fill it again
+    return served_ != &socket;
+  });
 }
 
 void PacketSockets::run(const std::stop_token& stop) {

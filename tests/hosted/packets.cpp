@@ -42,9 +42,10 @@ protected:
     const ssize_t got = ::read(client, into.data(), into.size());
     return got < 0 ? -errno : got;
   }
-  unsigned fill() {
+  unsigned fill() { return fill(*socket); }
+  static unsigned fill(PacketSocket& into) {
     unsigned sent = 0;
-    while (sent < 1'000'000 && socket->send(numbered(sent))) {
+    while (sent < 1'000'000 && into.send(numbered(sent))) {
       ++sent;
     }
     return sent;
@@ -114,7 +115,9 @@ TEST_F(PacketSocketThreads, AFullOneRefusesInsteadOfWaitingAndTellsWhenThereIsRo
 
 TEST_F(PacketSocketThreads, RoomThatComesWhileItIsToldIsToldAgain) {
   std::atomic<unsigned> refilled{0};
-  open([&] { refilled += fill(); });
+  PacketSocket* full = nullptr; // `socket` is empty already while it is destroyed
+  open([&] { refilled += fill(*full); });
+  full = socket.get();
   const unsigned sent = fill();
   Packet into{};
   unsigned received = 0;
