@@ -3,6 +3,7 @@
 #include <sluice/machine/bus.hpp>
 #include <sluice/machine/names.hpp>
 #include <sluice/model/idr.hpp>
+#include <sluice/model/presets.hpp>
 #include <sluice/scenario/machine_file_fields.hpp>
 
 #include <fmt/core.h>
@@ -27,6 +28,7 @@ namespace {
 constexpr std::size_t most_smmus = 16;
 constexpr std::size_t most_functions = 64;
 constexpr std::size_t longest_name = 8; // in a MarkedStream's lines
+constexpr std::string_view default_preset = "v3.2";
 
 [[noreturn]] void fail(const Pointer& at, const std::string& what) {
   const std::string where = at.to_string();
@@ -143,16 +145,17 @@ std::string_view why(base::Errc kind) {
 machine::SmmuConfig smmu(const Json& value, const Pointer& at) {
   Object object{value, at};
   machine::SmmuConfig config;
+  config.features = *model::preset(default_preset);
   if (const Json* preset = object.find("preset")) {
-    std::vector<std::string_view> names;
-    for (const auto& p : feature_presets) {
-      names.push_back(p.name);
-    }
-    const auto wanted = std::find(names.begin(), names.end(), preset->is_string() ? preset->get<std::string>() : "");
-    if (wanted == names.end()) {
+    const auto features = model::preset(preset->is_string() ? preset->get<std::string>() : "");
+    if (!features) {
+      std::vector<std::string_view> names;
+      for (const model::Preset& p : model::presets) {
+        names.push_back(p.name);
+      }
       expected(object.at("preset"), *preset, "one of {}", fmt::join(names, ", "));
     }
-    config.features = feature_presets[static_cast<std::size_t>(wanted - names.begin())].features;
+    config.features = *features;
   }
   if (const Json* features = object.find("features")) {
     settings(config.features, feature_settings, Object{*features, object.at("features")});

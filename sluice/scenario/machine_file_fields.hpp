@@ -20,7 +20,7 @@ using F = model::Features;
 using K = model::Knobs;
 } // namespace detail
 
-inline constexpr std::array<Setting<model::Features>, 36> feature_settings{{
+inline constexpr std::array<Setting<model::Features>, 39> feature_settings{{
     {"version", &detail::F::version},
     {"stage1", &detail::F::stage1},
     {"stage2", &detail::F::stage2},
@@ -57,6 +57,9 @@ inline constexpr std::array<Setting<model::Features>, 36> feature_settings{{
     {"oas_bits", &detail::F::oas_bits},
     {"va52", &detail::F::va52},
     {"stall_max", &detail::F::stall_max},
+    {"vmw", &detail::F::vmw},
+    {"e0pd", &detail::F::e0pd},
+    {"ptwnnc", &detail::F::ptwnnc},
 }};
 
 inline constexpr std::array<Setting<model::Knobs>, 6> knob_settings{{
@@ -66,25 +69,6 @@ inline constexpr std::array<Setting<model::Knobs>, 6> knob_settings{{
     {"tlb", &detail::K::tlb},
     {"walk_cache", &detail::K::walk_cache},
     {"sync_hold_report_us", &detail::K::sync_hold_report_us},
-}};
-
-struct FeaturePreset {
-  std::string_view name;
-  model::Features features;
-};
-
-// What an SMMU of each version has to have, and little more.
-inline constexpr std::array<FeaturePreset, 3> feature_presets{{
-    {"v3.2", {}},
-    {"v3.1", {.version = 1, .range_invalidation = false, .bbml = 0, .fwb = false, .small_tables = false}},
-    {"v3.0",
-     {.version = 0,
-      .range_invalidation = false,
-      .bbml = 0,
-      .fwb = false,
-      .xnx = false,
-      .had = false,
-      .small_tables = false}},
 }};
 
 } // namespace sluice::scenario

@@ -1,3 +1,4 @@
+#include <sluice/model/presets.hpp>
 #include <sluice/scenario/machine_file.hpp>
 #include <sluice/scenario/machine_file_fields.hpp>
 
@@ -65,7 +66,7 @@ TEST(MachineFile, EverythingThatIsSaidIsTaken) {
 }
 
 TEST(MachineFile, EachPresetCanBeMade) {
-  for (const auto& preset : feature_presets) {
+  for (const auto& preset : model::presets) {
     const HostConfig host = parse_machine(R"({"smmus": [{"preset": ")" + std::string{preset.name} +
                                           R"("}], "functions": [{"address": "00:03.0"}]})");
     EXPECT_NO_THROW(machine::Host{host}) << preset.name;
@@ -95,6 +96,13 @@ TEST(MachineFile, TheDocumentationNamesEverySetting) {
   }
   for (const auto& setting : knob_settings) {
     EXPECT_THAT(text, HasSubstr("`" + std::string{setting.name} + "`"));
+  }
+}
+
+TEST(MachineFile, TheDocumentationNamesEveryPreset) {
+  const std::string text = contents(source / "docs/machine-file.md");
+  for (const auto& preset : model::presets) {
+    EXPECT_THAT(text, HasSubstr("`" + std::string{preset.name} + "`"));
   }
 }
 
@@ -128,7 +136,7 @@ TEST(MachineFile, WrongTypesAreRefusedWithWhatWasExpected) {
   expect_refused(R"({"smmus": {}, "functions": []})", StartsWith("/smmus: expected an array of 1 to 16 entries"));
   expect_refused(R"({"smmus": [], "functions": []})", StartsWith("/smmus: expected an array of 1 to 16 entries"));
   expect_refused(with_smmu("3"), StartsWith("/smmus/0: expected an object, found 3"));
-  expect_refused(with_smmu(R"({"preset": "v3.9"})"), StartsWith("/smmus/0/preset: expected one of v3.2, v3.1, v3.0"));
+  expect_refused(with_smmu(R"({"preset": "v3.9"})"), StartsWith("/smmus/0/preset: expected one of v3.1, v3.2, v3.3"));
   expect_refused(with_smmu(R"({"preset": 3})"), StartsWith("/smmus/0/preset: expected one of"));
   expect_refused(with_smmu(R"({"features": {"ats": 1}})"), StartsWith("/smmus/0/features/ats: expected true or false"));
   expect_refused(with_smmu(R"({"features": {"oas_bits": -1}})"),
@@ -168,7 +176,7 @@ TEST(MachineFile, AnSmmuThatCannotBeIsRefusedWithTheRule) {
                  AllOf(StartsWith("/smmus/0: "), HasSubstr("no encoding"), HasSubstr("(oas)")));
   expect_refused(with_smmu(R"({"features": {"pri": true}})"),
                  AllOf(StartsWith("/smmus/0: "), HasSubstr("the architecture forbids"), HasSubstr("pri_without_ats")));
-  expect_refused(with_smmu(R"({"features": {"msi": true}})"), HasSubstr("not modelled"));
+  expect_refused(with_smmu(R"({"features": {"btm": true}})"), HasSubstr("not modelled"));
 }
 
 TEST(MachineFile, WhatIsNoJsonIsRefusedWithItsLine) {
