@@ -2,6 +2,7 @@
 #include "host_client.hpp"
 
 #include <sluice/arch/commands.hpp>
+#include <sluice/hosted/together.hpp>
 
 #include <gmock/gmock.h>
 
@@ -137,6 +138,26 @@ TEST_F(NestedHostThreads, WhatTheGuestHasNotInvalidatedYetIsNotHeldAgainstIt) {
   EXPECT_EQ(host.account().stale(), 0u);
   EXPECT_EQ(host.account().smmus[0].audits, before + 2);
   EXPECT_TRUE(host.audit().empty());
+}
+
+TEST_F(NestedHostThreads, AuditsAndRequestsRunBesideEachOther) {
+  start();
+  hosted::together(3, [&](unsigned who) {
+    for (int n = 0; n < 300; ++n) {
+      if (who == 0) {
+        source.offer();
+      } else if (who == 1) {
+        EXPECT_EQ(invalidate(iova + 0x1000), 0);
+      } else {
+        EXPECT_TRUE(host.audit().empty());
+        EXPECT_EQ(host.account().stale(), 0u);
+      }
+    }
+  });
+  EXPECT_EQ(source.reset(), 0);
+  iommu.context.reset();
+  source.file.reset();
+  EXPECT_TRUE(host.tear_down().nothing());
 }
 
 struct WatchedCalls final : iommufd::Observer {
