@@ -1,4 +1,4 @@
-#include <sluice/advise/calls.hpp>
+#include <sluice/advise/fields.hpp>
 
 #include <sluice/uapi/iommufd.hpp>
 
@@ -12,18 +12,6 @@ namespace {
 
 namespace u = uapi::iommufd;
 using Way = Field::Way;
-
-template <class S, class M>
-std::size_t offset_of(M S::*member) {
-  static const S structure{};
-  return static_cast<std::size_t>(reinterpret_cast<const char*>(&(structure.*member)) -
-                                  reinterpret_cast<const char*>(&structure));
-}
-
-template <class S, class M>
-Field field(std::string_view name, M S::*member, Way way = Way::in) {
-  return {name, offset_of(member), sizeof(M), way};
-}
 
 const std::array destroy{field("id", &u::Destroy::id)};
 const std::array ioas_alloc{field("flags", &u::IoasAlloc::flags),

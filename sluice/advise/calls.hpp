@@ -5,7 +5,7 @@
 #include <span>
 #include <string_view>
 
-// The calls of /dev/iommu by name and field, for people.
+// The calls of /dev/iommu and of VFIO devices by name and field, for people.
 namespace sluice::advise {
 
 struct Field {
@@ -31,8 +31,9 @@ struct CallName {
   const Beyond* beyond{}; // null: nothing
 };
 
-// Null for an unknown number.
+// Both: null for an unknown number.
 const CallName* find_call(std::uint32_t number);
+const CallName* find_device_call(std::uint32_t number);
 
 // A field of a structure; 0 where the structure ends before it.
 std::uint64_t value(std::span<const std::byte> structure, const Field& field);

@@ -27,7 +27,7 @@ std::string hex(std::uint64_t value) {
 Json fields(const CallName& call, std::span<const std::byte> structure, Field::Way other) {
   Json result = Json::object();
   for (const Field& field : call.fields) {
-    if (field.way != other) {
+    if (field.way != other && field.offset + field.size <= structure.size()) {
       const auto v = value(structure, field);
       result[std::string{field.name}] = field.size == sizeof v ? Json(hex(v)) : Json(v);
     }
@@ -64,6 +64,10 @@ Json data_of(iommufd::Caller& caller, const Beyond& beyond, const iommufd::CallR
   return caller.read(pointer, bytes) ? words(bytes) : Json("cannot be read");
 }
 
+Json begin(std::uint64_t n, const char* kind, std::uint64_t which, const CallName* name, std::uint32_t number) {
+  return {{"n", n}, {kind, which}, {"call", name != nullptr ? Json(name->name) : Json(hex(number))}};
+}
+
 const char* errno_name(int number) {
   const char* const name = strerrorname_np(number);
   return name != nullptr ? name : "?";
@@ -72,9 +76,8 @@ const char* errno_name(int number) {
 } // namespace
 
 void Recorder::record(std::uint64_t context, const iommufd::CallRecord& call) {
-  Json line{{"n", count_.fetch_add(1) + 1}, {"iommufd", context}};
   const CallName* const name = find_call(call.number);
-  line["call"] = name != nullptr ? Json(name->name) : Json(hex(call.number));
+  Json line = begin(count_.fetch_add(1) + 1, "iommufd", context, name, call.number);
   if (name != nullptr) {
     line["request"] = fields(*name, call.request, Field::Way::out);
     if (name->beyond != nullptr) {
@@ -90,10 +93,16 @@ void Recorder::record(std::uint64_t context, const iommufd::CallRecord& call) {
   sink_(line.dump() + "\n");
 }
 
-void Recorder::record(std::string_view kind, std::uint64_t number, std::string_view call, int result) {
-  Json line{{"n", count_.fetch_add(1) + 1}, {std::string{kind}, number}, {"call", call}};
-  if (result < 0) {
-    line["errno"] = errno_name(-result);
+void Recorder::record_device(std::uint64_t device, std::uint32_t number, std::span<const std::byte> request,
+                             std::span<const std::byte> answer, int error) {
+  const CallName* const name = find_device_call(number);
+  Json line = begin(count_.fetch_add(1) + 1, "vfio", device, name, number);
+  if (name != nullptr && !name->fields.empty()) {
+    line["request"] = fields(*name, request, Field::Way::out);
+    line["answer"] = fields(*name, answer, Field::Way::in);
+  }
+  if (error != 0) {
+    line["errno"] = errno_name(error);
   }
   sink_(line.dump() + "\n");
 }

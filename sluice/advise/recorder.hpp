@@ -4,8 +4,10 @@
 #include <sluice/iommufd/context.hpp>
 #include <sluice/iommufd/host.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,8 +27,10 @@ public:
   Recorder& operator=(const Recorder&) = delete;
 
   void record(std::uint64_t context, const iommufd::CallRecord& call);
-  // A call of another kind of descriptor: what it was, and 0 or a negative errno.
-  void record(std::string_view kind, std::uint64_t number, std::string_view call, int result);
+  // A call of a VFIO device, {"vfio":0,...}: `request` and `answer` are the structure before and after it, as far as
+  // they are there; `error` is an errno or 0.
+  void record_device(std::uint64_t device, std::uint32_t number, std::span<const std::byte> request,
+                     std::span<const std::byte> answer, int error);
 
 private:
   iommufd::Caller& caller_;

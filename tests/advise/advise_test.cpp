@@ -2,10 +2,12 @@
 #include <sluice/advise/watch.hpp>
 #include <sluice/uapi/arm_smmuv3.hpp>
 #include <sluice/uapi/iommufd.hpp>
+#include <sluice/uapi/vfio.hpp>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <cerrno>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -106,6 +108,22 @@ TEST(Recorder, ShowsNoMoreThanAPageOfData) {
                               .entry_num = 0xffffffff},
             u::HwptInvalidate{});
   EXPECT_EQ(seen.lines[0]["data"].size(), 512U);
+}
+
+TEST(Recorder, ShowsADevicesCallsAsFarAsTheirStructureReaches) {
+  Seen seen;
+  uapi::vfio::AttachIommufdPt attach{.argsz = 12, .pt_id = 2};
+  const auto before = std::as_bytes(std::span{&attach, 1}).first(12);
+  const std::vector<std::byte> request{before.begin(), before.end()};
+  attach.pt_id = 5;
+  seen.recorder.record_device(1, uapi::vfio::device_attach_iommufd_pt, request, before, 0);
+  EXPECT_EQ(seen.lines[0], json::parse(R"({"n":1,"vfio":1,"call":"DEVICE_ATTACH_IOMMUFD_PT",
+    "request":{"flags":0,"pt_id":2},"answer":{"pt_id":5}})"));
+  seen.recorder.record_device(1, uapi::vfio::device_attach_iommufd_pt, std::span{request}.first(8), {}, EINVAL);
+  EXPECT_EQ(seen.lines[1]["request"], (json{{"flags", 0}}));
+  EXPECT_EQ(seen.lines[1]["errno"], "EINVAL");
+  seen.recorder.record_device(1, 0x3b01, {}, {}, ENOTTY);
+  EXPECT_EQ(seen.lines[2]["call"], "0x3b01");
 }
 
 TEST(Calls, EachOfTheInterfaceHasANameAndFieldsWithinItsStructure) {

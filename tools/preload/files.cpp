@@ -7,9 +7,11 @@
 #include "report.hpp"
 #include "settings.hpp"
 
+#include <sluice/machine/process.hpp>
 #include <sluice/uapi/vfio.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <mutex>
@@ -45,35 +47,23 @@ private:
   std::shared_ptr<iommufd::Context> context_;
 };
 
-std::string_view name_of(std::uint32_t number) {
-  namespace u = uapi::vfio;
-  switch (number) {
-  case u::device_get_info:
-    return "DEVICE_GET_INFO";
-  case u::device_get_region_info:
-    return "DEVICE_GET_REGION_INFO";
-  case u::device_get_irq_info:
-    return "DEVICE_GET_IRQ_INFO";
-  case u::device_set_irqs:
-    return "DEVICE_SET_IRQS";
-  case u::device_reset:
-    return "DEVICE_RESET";
-  case u::device_get_pci_hot_reset_info:
-    return "DEVICE_GET_PCI_HOT_RESET_INFO";
-  case u::device_pci_hot_reset:
-    return "DEVICE_PCI_HOT_RESET";
-  case u::device_feature:
-    return "DEVICE_FEATURE";
-  case u::device_bind_iommufd:
-    return "DEVICE_BIND_IOMMUFD";
-  case u::device_attach_iommufd_pt:
-    return "DEVICE_ATTACH_IOMMUFD_PT";
-  case u::device_detach_iommufd_pt:
-    return "DEVICE_DETACH_IOMMUFD_PT";
-  default:
-    return "?";
+// What a call's structure holds now, for the record.
+class Copy {
+public:
+  explicit Copy(std::uint64_t argument) {
+    machine::ProcessCaller caller;
+    std::uint32_t size = 0;
+    if (caller.read(argument, std::as_writable_bytes(std::span{&size, 1}))) {
+      size_ = std::min<std::size_t>(size, bytes_.size());
+      size_ = caller.read(argument, std::span{bytes_}.first(size_)) ? size_ : 0;
+    }
   }
-}
+  std::span<const std::byte> bytes() const { return std::span{bytes_}.first(size_); }
+
+private:
+  std::array<std::byte, 64> bytes_{};
+  std::size_t size_{};
+};
 
 // /dev/vfio/devices/vfioN.
 class Device final : public File {
@@ -90,10 +80,16 @@ public:
   }
   int ioctl(std::uint32_t number, std::uint64_t argument) override {
     vfio::File* const open = file();
-    const int result = open != nullptr ? open->ioctl(number, argument) : -ENODEV;
-    if (advise::Recorder* const r = recorder()) {
-      r->record("vfio", function_, name_of(number), result);
+    if (open == nullptr) {
+      return -ENODEV;
     }
+    advise::Recorder* const r = recorder();
+    if (r == nullptr) {
+      return open->ioctl(number, argument);
+    }
+    const Copy before{argument};
+    const int result = open->ioctl(number, argument);
+    r->record_device(function_, number, before.bytes(), Copy{argument}.bytes(), -result);
     return result;
   }
   ssize_t pread(void* into, std::size_t size, std::uint64_t offset) override {

@@ -4,6 +4,7 @@
 #include "descriptors.hpp"
 #include "environment.hpp"
 #include "files.hpp"
+#include "guest_messages.hpp"
 #include "machine_config.hpp"
 #include "real.hpp"
 #include "report.hpp"
@@ -28,7 +29,8 @@ namespace {
 // Not destroyed: other threads may still use it when the process ends.
 struct State {
   std::once_flag once;
-  std::atomic<pid_t> owner{0}; // who has made the host
+  std::atomic<pid_t> owner{0};             // who has made the host
+  std::unique_ptr<QtestMessages> messages; // outlives the host
   std::unique_ptr<machine::Host> host;
   machine::ProcessCaller caller;
   std::unique_ptr<advise::Recorder> recorder;
@@ -71,6 +73,10 @@ void make(State& s) {
     s.host = std::make_unique<machine::Host>(machine_config());
     s.host->set_iommufds(open_files());
     s.host->port().log.set_sink(report_note);
+    if (!settings().messages.empty()) {
+      s.messages = std::make_unique<QtestMessages>(settings().messages);
+      s.host->set_guest_messages(*s.messages);
+    }
     open_record(s);
   } catch (const std::exception& error) {
     report("the machine cannot be made: %s", error.what());

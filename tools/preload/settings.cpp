@@ -38,6 +38,7 @@ Settings read() {
   s.machine = variable("SLUICE_MACHINE");
   s.record = variable("SLUICE_RECORD");
   s.report = variable("SLUICE_REPORT");
+  s.messages = variable("SLUICE_MESSAGES");
   s.fault = variable("SLUICE_BREAK");
   s.given = parse_given(variable("SLUICE_FDS"));
   const auto without = variable("SLUICE_WITHOUT");

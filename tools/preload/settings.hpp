@@ -17,6 +17,7 @@ struct Settings {
   std::string record{};            // SLUICE_RECORD: where the calls are written, a line of JSON each
   std::string report{};            // SLUICE_REPORT: where the machine's account is written when the process ends
   bool without_cache_invalidate{}; // SLUICE_WITHOUT=cache_invalidate: the driver is said not to have it
+  std::string messages{};          // SLUICE_MESSAGES: the qtest socket that takes messages to a guest
   std::string fault{};             // SLUICE_BREAK: the fault to plant, tlbi, s1, s2 or walk
 };
 
