@@ -126,8 +126,15 @@ def refused_as_asked(seen):
 
 def intx(seen):
     lines = [line for line in seen.boot.of("interrupt") if "virtio" in line["kind"] and "Level" in line["kind"]]
-    heard, raised, messages = sum(int(line["number"] or line["count"]) for line in lines), seen.sum("interrupts"), seen.sum("messages")
+    heard, raised, messages = sum(int(line["count"] or 0) for line in lines), seen.sum("interrupts"), seen.sum("messages")
     return heard > 0 and raised > 0 and messages == 0, f"{heard} heard on {plural(len(lines), 'line')} by the guest so far, {raised} raised, {messages} messages"
+
+
+def messages(seen):
+    lines = [line for line in seen.boot.of("interrupt") if "MSI" in line["kind"]]
+    heard, sent = sum(int(line["count"] or 0) for line in lines), seen.sum("messages")
+    wires = [line for line in seen.boot.of("interrupt") if "Level" in line["kind"]]
+    return sent >= heard > 0 and not wires, f"{heard} heard of {plural(len(lines), 'vector')} by the guest so far, {sent} messages sent" + (", and a wire" if wires else "")
 
 
 def rebound(seen):

@@ -6,6 +6,7 @@ import argparse
 import concurrent.futures
 import dataclasses
 import fcntl
+import functools
 import json
 import os
 import pathlib
@@ -64,14 +65,15 @@ def prepare(run, options):
         command += ["-bios", cache / "efi"]
     if run.disk:
         initramfs.root_disk(cache, HERE / "init", folder / "disk")
-    command += [option.replace("DISK", str(folder / "disk")) for option in run.qemu]
+    command += run.qemu
     append = f"console=ttyAMA0 quiet rdinit=/init sluice.steps={','.join(run.steps)} sluice.bytes={run.bytes} sluice.patience={run.patience}"
     command += ["-kernel", cache / "kernel", "-initrd", folder / "initrd", "-append", append + run.append]
     boot = boots.Boot(run.name, str(folder), [], run.seconds, run.on_pause)
     if run.qtest:
         boot.socket = os.path.join(tempfile.mkdtemp(prefix="sluice-"), "qtest")  # such a path may not be long
         command += ["-qtest", f"unix:{boot.socket},server=on,wait=off", "-qtest-log", "/dev/null"]
-    boot.command = [str(word) for word in command]
+    places = {"DISK": folder / "disk", "QTEST": boot.socket}
+    boot.command = [functools.reduce(lambda word, p: word.replace(p[0], str(p[1])), places.items(), str(word)) for word in command]
     return boot
 
 

@@ -66,6 +66,7 @@ void add_settings(const ExecArguments& arguments, Command& command) {
   add("SLUICE_RECORD", absolute(arguments.record));
   add("SLUICE_REPORT", absolute(arguments.report));
   add("SLUICE_WITHOUT", arguments.without);
+  add("SLUICE_MESSAGES", absolute(arguments.messages));
   add("SLUICE_BREAK", arguments.fault);
   add("SLUICE_FDS", joined(arguments.given));
 }

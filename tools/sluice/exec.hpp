@@ -10,6 +10,7 @@ struct ExecArguments {
   std::string record;             // a file for the calls
   std::string report;             // a file for the machine's account
   std::string without;            // cache_invalidate
+  std::string messages;           // a socket of QEMU's -qtest
   std::string fault;              // tlbi, s1, s2, walk
   std::vector<std::string> given; // NUMBER=iommu, NUMBER=ADDRESS
   std::string ld_so;              // a program's own loader, if it is not found

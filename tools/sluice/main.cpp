@@ -17,6 +17,9 @@ CLI::App* add_exec(CLI::App& app, sluice::tool::ExecArguments& arguments) {
       ->allow_extra_args(false);
   exec->add_option("--record", arguments.record, "Write each call to this file, as a line of JSON");
   exec->add_option("--report", arguments.report, "Write what the machine has done to this file when the program ends");
+  exec->add_option("--messages", arguments.messages,
+                   "The socket of QEMU's -qtest, which takes messages of devices to the guest's interrupt controller")
+      ->type_name("PATH");
   exec->add_option("--without", arguments.without, "Take an operation away from the driver")
       ->check(CLI::IsMember({"cache_invalidate"}));
   exec->add_option("--break", arguments.fault, "Plant a fault")->check(CLI::IsMember({"tlbi", "s1", "s2", "walk"}));
