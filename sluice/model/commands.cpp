@@ -76,6 +76,11 @@ void Core::execute(const arch::Command& command) {
   case CMD_PREFETCH_ADDR:
     advance();
     return;
+  case CMD_RESUME:
+  case CMD_STALL_TERM:
+    resume(command);
+    advance();
+    return;
   case CMD_SYNC:
     sync_command_ = command;
     sync_reported_ = false;
@@ -88,6 +93,19 @@ void Core::execute(const arch::Command& command) {
     advance();
     return;
   }
+}
+
+// 4.7.1, 4.7.2
+void Core::resume(const arch::Command& command) {
+  using arch::Command;
+  const auto sid = static_cast<std::uint32_t>(command.get(Command::StreamID));
+  if (command.get(Command::Opcode) == arch::Opcode::CMD_STALL_TERM) {
+    stalls_.terminate([sid](std::uint32_t of) { return of == sid; });
+    return;
+  }
+  const bool abort = command.get(Command::Ab) != 0 || facts_.features.terminate_only_abort;
+  const Verdict verdict = command.get(Command::Ac) != 0 ? Verdict::retry : abort ? Verdict::abort : Verdict::zero;
+  stalls_.resume(sid, static_cast<std::uint16_t>(command.get(Command::STAG)), verdict);
 }
 
 // 4.7.3: all that was used before is gone, and what used it has ended, before CONS moves; the signal comes after.

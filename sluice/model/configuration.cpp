@@ -23,6 +23,7 @@ Configuration::Configuration(Bus& bus, const Facts& facts, Walker& walker, Conte
 
 bool Configuration::resolve(const LiveRegisters& registers, std::uint32_t sid, std::optional<std::uint32_t> ssid,
                             Regime& regime, Fault& fault) {
+  regime = {};
   // 1, 2: C_BAD_STREAMID, F_STE_FETCH
   Ste ste;
   if (!find_ste(registers, sid, ste, fault)) {
@@ -37,6 +38,7 @@ bool Configuration::resolve(const LiveRegisters& registers, std::uint32_t sid, s
     fault.record = false;
     return false;
   }
+  regime.merge = ste.get(Ste::MEV) != 0;
   const auto config = ste.get(Ste::Config);
   const bool has_stage1 = arch::translates_stage1(config);
   const unsigned s1cdmax = has_stage1 ? effective_s1cdmax(ste, facts_) : 0;
@@ -51,7 +53,6 @@ bool Configuration::resolve(const LiveRegisters& registers, std::uint32_t sid, s
     return fail(fault, EventType::F_STREAM_DISABLED);
   }
 
-  regime = {};
   regime.stage1 = has_stage1 && !(s1cdmax != 0 && !ssid && dss == arch::S1Dss::bypass);
   regime.stage2 = arch::translates_stage2(config);
   regime.input_limit = config == arch::SteConfig::bypass ? facts_.oas : facts_.ias; // 3.4

@@ -5,7 +5,8 @@ namespace sluice::model {
 using arch::CR0ACK;
 
 Core::Core(const Features& features, const Knobs& knobs, Bus& bus, platform::Sync& sync, platform::Time& time)
-    : facts_{model::facts(features, knobs)}, bus_{bus}, sync_{sync}, time_{time}, regs_{facts_.id} {
+    : facts_{model::facts(features, knobs)}, bus_{bus}, sync_{sync}, time_{time}, regs_{facts_.id},
+      stalls_{sync, features.stall_max} {
   // 6.3.14: IMPLEMENTATION DEFINED reset value, here bypass with the incoming attributes.
   arch::GBPA gbpa;
   if (features.attr_types_override) {
@@ -98,6 +99,7 @@ Counters Core::counters() const {
   c.events_recorded = count_.events_recorded.load(base::Order::relaxed);
   c.events_discarded = count_.events_discarded.load(base::Order::relaxed);
   c.wire_edges = count_.wire_edges.load(base::Order::relaxed);
+  c.events_merged = count_.events_merged.load(base::Order::relaxed);
   c.messages = count_.messages.load(base::Order::relaxed);
   c.wfe_events = count_.wfe_events.load(base::Order::relaxed);
   c.syncs_held = count_.syncs_held.load(base::Order::relaxed);

@@ -6,6 +6,7 @@
 #include <sluice/model/facts.hpp>
 #include <sluice/model/log.hpp>
 #include <sluice/model/smmu.hpp>
+#include <sluice/model/stalls.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -65,10 +66,15 @@ public:
   // 7.2: writes the record if it can. The edges are for deliver(), once the access has ended.
   struct Recorded {
     bool written{};
+    bool full{};        // 7.4: there was no room
     bool event_edge{};  // 3.18.2: the queue was empty
     bool gerror_edge{}; // 7.5: the write aborted
   };
-  Recorded record(const arch::Event& event);
+  // `may_merge`: 7.3.1, if the knob says so too.
+  Recorded record(const arch::Event& event, bool may_merge);
+  // 3.12.2: the transaction waits from now on, with a record if there is a STAG and room for it.
+  Recorded stall(Stalled& transaction, arch::Event event);
+  Stalls& stalls() { return stalls_; }
   void deliver(const Recorded& recorded);
 
 private:
@@ -83,9 +89,12 @@ private:
   bool queue_runs() const;
   bool fetch(std::uint32_t cons, arch::Command& command);
   void execute(const arch::Command& command);
+  void resume(const arch::Command& command);
   bool complete_sync();
   void command_error(arch::Cerror code);
   void advance();
+
+  Recorded write_event(const arch::Event& event); // event_queue.cpp
 
   // handshake.cpp
   bool acknowledge();
@@ -133,6 +142,8 @@ private:
   platform::SpinLock ports_lock_;  // the list of ports
   platform::SpinLock gerror_lock_; // GERROR's toggles
   PortLink* ports_{};
+  Stalls stalls_;
+  std::optional<arch::Event> latest_event_{}; // under events_lock_
   std::uint32_t last_port_{0};
 
   alignas(64) base::Atomic<std::uint64_t> waiting_{0};
@@ -148,7 +159,7 @@ private:
 
   struct {
     base::Atomic<std::uint64_t> commands{0}, syncs{0}, command_errors{0}, events_recorded{0}, events_discarded{0},
-        wire_edges{0}, syncs_held{0}, wfe_events{0}, messages{0};
+        wire_edges{0}, syncs_held{0}, wfe_events{0}, messages{0}, events_merged{0};
     base::Atomic<std::uint32_t> holding_port{0};
   } count_;
 };

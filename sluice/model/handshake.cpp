@@ -53,6 +53,9 @@ bool Core::acknowledge_smmuen() {
     return begins;
   }
   end(smmuen_barrier_);
+  if (wanted == 0) {
+    stalls_.terminate([](std::uint32_t) { return true; }); // 3.12.2
+  }
   regs_.put(ack.set(CR0ACK::SMMUEN, wanted));
   return true;
 }

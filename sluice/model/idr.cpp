@@ -107,9 +107,6 @@ Refusal not_modelled(const Features& f) {
   if (f.httu != 0) {
     return Refusal::no_httu;
   }
-  if (f.stall_model != 1) {
-    return Refusal::no_stalls;
-  }
   if (f.ats) {
     return Refusal::no_ats;
   }

@@ -40,7 +40,6 @@ enum class Refusal : std::uint8_t {
   // unsupported: not modelled
   no_v34, // EPAN and MTEPERM, mandatory from v3.4
   no_httu,
-  no_stalls,
   no_ats,
   no_pri,
   no_btm,

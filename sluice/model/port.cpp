@@ -46,6 +46,11 @@ Transfer Port::transfer(const Request& request, void* data, std::uint64_t size) 
   return core_->transfer(request, data, size, online.edges);
 }
 
+Outcome Port::follow_up(std::uint16_t stall, void* data) {
+  Online online{*core_};
+  return core_->follow_up(stall, data, online.edges);
+}
+
 Translation Port::translate(const Request& request) {
   Online online{*core_};
   return core_->translate(request);
@@ -68,6 +73,14 @@ Transfer Port::Burst::transfer(const Request& request, void* data, std::uint64_t
   const Transfer t = core_.transfer(request, data, size, edges);
   core_.deliver(edges);
   return t;
+}
+
+Outcome Port::Burst::follow_up(std::uint16_t stall, void* data) {
+  core_.quiesce();
+  Core::Recorded edges;
+  const Outcome outcome = core_.follow_up(stall, data, edges);
+  core_.deliver(edges);
+  return outcome;
 }
 
 Translation Port::Burst::translate(const Request& request) {

@@ -31,12 +31,14 @@ struct Outcome {
   enum class Kind : std::uint8_t {
     served,
     aborted,
-    zeroed, // 5.5 RAZ/WI: read as zero, write ignored
+    zeroed,  // 5.5 RAZ/WI: read as zero, write ignored
+    stalled, // 3.12.2: no response until software answers; follow_up() tells
   };
   Kind kind{Kind::served};
   std::optional<arch::EventType> event{}; // what the SMMU found (7.3)
   bool recorded{};                        // and wrote to the event queue
   bool by_bus{};                          // the translation was good and the bus aborted
+  std::uint16_t stall{};                  // of a stalled access: what follow_up() knows it by, from 1
 
   bool served() const { return kind == Kind::served; }
 };
@@ -62,6 +64,7 @@ struct PortCounters {
   std::uint64_t config_reads{};  // words of L1STD, STE, L1CD and CD read
   std::uint64_t faults{};        // transactions not served
   std::uint64_t invalidations{}; // commands applied to this port's caches
+  std::uint64_t stalls{};        // transactions that stalled, again after a retry too
   std::uint64_t lost_log{};      // times it fell too far behind and dropped all that it cached
 };
 
@@ -86,6 +89,10 @@ public:
   Outcome access(const Request& request, void* data);
   // Page by page, up to the first piece that is not served. `request.size` is not used.
   Transfer transfer(const Request& request, void* data, std::uint64_t size);
+  // What has become of an access that stalled, with the same bytes. It holds up neither other accesses nor a CMD_SYNC,
+  // and stays `stalled` until a CMD_RESUME or CMD_STALL_TERM, or until SMMUEN is 0. A retried one is a new transaction,
+  // which may stall again under the same number. One whose record found no room is retried by each call.
+  Outcome follow_up(std::uint16_t stall, void* data);
   // For tools: the answer may be stale when it arrives. Records no event; fills caches as an access does.
   Translation translate(const Request& request);
 
@@ -107,6 +114,7 @@ public:
 
     Outcome access(const Request& request, void* data);
     Transfer transfer(const Request& request, void* data, std::uint64_t size);
+    Outcome follow_up(std::uint16_t stall, void* data);
     // Good until the next call of this Burst.
     Translation translate(const Request& request);
     // A quiescent state without an access: lets a waiting CMD_SYNC go on.

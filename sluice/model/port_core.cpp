@@ -15,8 +15,6 @@ PortCore::PortCore(Core& core)
   load_registers();
 }
 
-PortCore::~PortCore() { core_.detach(link_); }
-
 bool PortCore::resolve_slowly(const Request& r, Target& target) {
   ++count_.tlb_misses;
   fault_ = {};
@@ -99,13 +97,30 @@ const PortCore::Binding* PortCore::bind(const Request& r) {
   return &b;
 }
 
+// 7.3.1
+bool PortCore::may_merge() const {
+  switch (*fault_.event) {
+  case arch::EventType::C_BAD_STREAMID: // whatever an STE says
+  case arch::EventType::F_STE_FETCH:
+  case arch::EventType::C_BAD_STE:
+    return true;
+  default:
+    return fault_regime_ != nullptr && fault_regime_->merge;
+  }
+}
+
 // The event is recorded before the port is quiescent again: after a CMD_SYNC only what the new configuration brings
 // forth may still be written (4.7.3).
 Outcome PortCore::refuse(const Request& r, void* data, Core::Recorded& edges) {
   ++count_.faults;
+  if (fault_.stall) {
+    if (const auto stalled = stall(r, edges)) {
+      return *stalled;
+    }
+  }
   Outcome o{fault_.outcome, fault_.event};
   if (fault_.event && fault_.record) {
-    const auto recorded = core_.record(event_of(r));
+    const auto recorded = core_.record(event_of(r), may_merge());
     o.recorded = recorded.written;
     edges.event_edge = edges.event_edge || recorded.event_edge;
     edges.gerror_edge = edges.gerror_edge || recorded.gerror_edge;

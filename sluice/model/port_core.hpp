@@ -32,6 +32,7 @@ public:
   Outcome access(const Request& request, void* data, Core::Recorded& edges);
   Transfer transfer(Request request, void* data, std::uint64_t size, Core::Recorded& edges);
   Translation translate(const Request& request);
+  Outcome follow_up(std::uint16_t ticket, void* data, Core::Recorded& edges);
   // audit.cpp
   Audit audit(std::span<const arch::Command> scope);
   std::optional<Stages> stages_of(const Request& request) const;
@@ -84,8 +85,18 @@ private:
   const Binding* bind(const Request& request);
   const TlbEntry* find(const Binding& binding, std::uint64_t address) const;
   static void fill(const Binding& binding, const TlbEntry& entry, const Request& request, Target& target);
+  bool may_merge() const;
   Outcome refuse(const Request& request, void* data, Core::Recorded& edges);
   arch::Event event_of(const Request& request) const;
+
+  // port_stalls.cpp
+  struct Waiting {
+    Request request{};
+    bool used{};
+    Stalled stalled{};
+  };
+  std::uint16_t free_ticket();
+  std::optional<Outcome> stall(const Request& request, Core::Recorded& edges);
 
   void catch_up();
   void apply(const arch::Command& command);
@@ -114,7 +125,9 @@ private:
   const std::unique_ptr<Binding[]> bindings_;
   const std::unique_ptr<Regime[]> regimes_;
   Fault fault_;
-  const Regime* fault_regime_{}; // whose overrides the event shows, if it got that far
+  const Regime* fault_regime_{};                  // whose overrides the event shows, if it got that far
+  std::vector<std::unique_ptr<Waiting>> waiting_; // by ticket
+  std::uint16_t retried_{0};                      // the ticket of the access in hand
   PortCounters count_;
 };
 

@@ -51,7 +51,7 @@ inline Translation PortCore::translate(const Request& r) {
     return {{}, target.pa, target.attributes()};
   }
   ++count_.faults;
-  return {{fault_.outcome, fault_.event}, 0, {}};
+  return {{fault_.stall ? Outcome::Kind::stalled : fault_.outcome, fault_.event}, 0, {}};
 }
 
 inline Outcome PortCore::access(const Request& r, void* data, Core::Recorded& edges) {

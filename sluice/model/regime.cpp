@@ -44,6 +44,7 @@ Stage1 stage1_of(const Cd& cd, World world, const Facts& f) {
   s1.pan = cd.get(Cd::PAN) != 0 && two_halves(world);
   s1.abort = cd.get(Cd::A) != 0;
   s1.record = cd.get(Cd::R) != 0;
+  s1.stall = cd.get(Cd::S) != 0;
   const unsigned output_bits = arch::effective_output_bits(f.id, cd.get(Cd::IPS));
 
   auto& low = s1.half[0];
@@ -85,6 +86,7 @@ Stage2 stage2_of(const Ste& ste, const Facts& f) {
   s2.ptwnnc = f.features.ptwnnc;
   s2.fwb = f.features.fwb && ste.get(Ste::S2FWB) != 0;
   s2.record = ste.get(Ste::S2R) != 0;
+  s2.stall = ste.get(Ste::S2S) != 0;
   return s2;
 }
 

@@ -18,6 +18,7 @@ namespace sluice::model {
 struct Fault {
   std::optional<arch::EventType> event{};
   bool record{true}; // 5.5 R, S2R; 6.3.12 RECINVSID
+  bool stall{};      // 5.5 S, S2S
   Outcome::Kind outcome{Outcome::Kind::aborted};
   bool stage2{};
   arch::EventClass event_class{arch::EventClass::in};
@@ -61,14 +62,14 @@ struct Stage1 {
   Half half[2]{};
   std::uint64_t mair{};
   bool affd{}, wxn{}, pan{};
-  bool abort{}, record{}; // 5.5 A, R
+  bool abort{}, record{}, stall{}; // 5.5 A, R, S
 };
 
 struct Stage2 {
   TreeShape tree{};
   bool affd{}, ptw{}, fwb{};
-  bool ptwnnc{}; // IDR3.PTWNNC
-  bool record{}; // S2R
+  bool ptwnnc{};          // IDR3.PTWNNC
+  bool record{}, stall{}; // S2R, S2S
 };
 
 // 5.2 PRIVCFG, INSTCFG
@@ -89,6 +90,7 @@ struct RightsOverride {
 // All that STE and CD say about a {StreamID, SubstreamID}.
 struct Regime {
   bool stage1{}, stage2{};
+  bool merge{};             // MEV
   unsigned input_limit{64}; // 3.4: bits of an address that stage 1 bypass takes
   Stage1 s1{};
   Stage2 s2{};

@@ -20,6 +20,7 @@ struct Counters {
   std::uint64_t command_errors{};   // 7.1
   std::uint64_t events_recorded{};  // written to the event queue
   std::uint64_t events_discarded{}; // 7.2.1: the queue was disabled, full or in error
+  std::uint64_t events_merged{};    // 7.3.1, by Knobs::merge_events
   std::uint64_t wire_edges{};       // 3.18
   std::uint64_t messages{};         // 3.18, aborted ones too
   std::uint64_t wfe_events{};       // 4.7.3, 4.1.2 with IDR0.SEV

@@ -1,4 +1,5 @@
 #include <sluice/arch/descriptors.hpp>
+#include <sluice/model/faults.hpp>
 #include <sluice/model/permissions.hpp>
 #include <sluice/model/walker.hpp>
 
@@ -7,15 +8,6 @@ namespace sluice::model {
 namespace {
 
 using arch::EventType;
-
-// 5.5
-Fault stage1_fault(EventType type, const Stage1& s1) {
-  Fault f;
-  f.event = type;
-  f.record = s1.record;
-  f.outcome = s1.abort ? Outcome::Kind::aborted : Outcome::Kind::zeroed;
-  return f;
-}
 
 // 3.4.1: the bits above the half's range repeat its selector; the top byte does not count with TBI.
 bool in_range(const Half& half, std::uint64_t va) {

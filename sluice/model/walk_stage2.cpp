@@ -1,24 +1,11 @@
 #include <sluice/arch/descriptors.hpp>
+#include <sluice/model/faults.hpp>
 #include <sluice/model/permissions.hpp>
 #include <sluice/model/walker.hpp>
 
 namespace sluice::model {
 
-namespace {
-
 using arch::EventType;
-
-Fault stage2_fault(EventType type, const Stage2& s2, std::uint64_t ipa, arch::EventClass why) {
-  Fault f;
-  f.event = type;
-  f.stage2 = true;
-  f.event_class = why;
-  f.ipa = ipa;
-  f.record = type == EventType::F_WALK_EABT || s2.record; // 5.5: A is 1 at stage 2
-  return f;
-}
-
-} // namespace
 
 bool Walker::read(std::uint64_t pa, const Attributes& attributes, std::uint64_t& descriptor) {
   ++reads_;
@@ -139,17 +126,11 @@ bool Walker::own_access(const Regime& regime, std::uint64_t ipa, arch::EventClas
 
 // 7.3.16: the stage whose leaf forbids the access, stage 1 first.
 Fault Walker::permission_fault(const Regime& regime, const TlbEntry& entry, std::uint64_t address, unsigned wanted) {
-  Fault f;
-  f.event = EventType::F_PERMISSION;
   if ((entry.stage1() >> wanted & 1) == 0) {
     // 5.4 E0PDx: the range is not there for an unprivileged access.
     const Half& half = regime.s1.half[two_halves(regime.s1.world) ? address >> 55 & 1 : 0];
-    if (half.privileged_only && wanted < rights::privileged) {
-      f.event = EventType::F_TRANSLATION;
-    }
-    f.record = regime.s1.record;
-    f.outcome = regime.s1.abort ? Outcome::Kind::aborted : Outcome::Kind::zeroed;
-    return f;
+    const bool hidden = half.privileged_only && wanted < rights::privileged;
+    return stage1_fault(hidden ? EventType::F_TRANSLATION : EventType::F_PERMISSION, regime.s1);
   }
   const std::uint64_t ipa = regime.stage1 ? entry.ipa_page() | (address & 0xfff) : address;
   return stage2_fault(EventType::F_PERMISSION, regime.s2, ipa, arch::EventClass::in);

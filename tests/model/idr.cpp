@@ -113,11 +113,6 @@ const RefusalCase refusals[] = {
        f.e0pd = f.ptwnnc = true;
      }},
     {"HTTUNotYet", Refusal::no_httu, later, [](F& f, K&) { f.httu = 1; }},
-    {"StallsNotYet", Refusal::no_stalls, later,
-     [](F& f, K&) {
-       f.stall_model = 0;
-       f.stall_max = 4;
-     }},
     {"ATSNotYet", Refusal::no_ats, later, [](F& f, K&) { f.ats = true; }},
     {"PRINotYet", Refusal::no_ats, later, [](F& f, K&) { f.pri = f.ats = true; }},
     {"BTMNotYet", Refusal::no_btm, later, [](F& f, K&) { f.btm = true; }},
