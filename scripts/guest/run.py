@@ -189,7 +189,10 @@ def arguments():
     parser.add_argument("--cache", type=pathlib.Path, default=default_cache(), help=argparse.SUPPRESS)
     parser.add_argument("--sluice", type=pathlib.Path, default=ROOT / "build/release/sluice", help=argparse.SUPPRESS)
     parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build/guest", help=argparse.SUPPRESS)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if (options.fault or options.without) and any(runs.is_spoiled(name) for name in options.runs):
+        parser.error("--break and --without go with a run that has no planted fault of its own")
+    return options
 
 
 def main():

@@ -139,3 +139,7 @@ def broken(fault, *caught_by, seconds=90):
 ALL = (THREE, WITHOUT, NESTED_RUN, REPORT, PLAIN, MESSAGES, EMPTIED, broken("tlbi", "stale"), broken("s1", "stages", "refused"),
        broken("s2", "refused", seconds=15), broken("walk", "refused"), REFUSED)
 BY_NAME = {run.name: run for run in ALL}
+
+
+def is_spoiled(name):
+    return name == "all" or "--break" in BY_NAME[name].exec_options or "--without" in BY_NAME[name].exec_options
