@@ -153,7 +153,7 @@ TEST_F(WindowsTest, SlotsAreUsedAgainAndNeighboursGrowTogether) {
   EXPECT_EQ(get(freed), std::nullopt);
   all[500] = map(memory.at, page);
   EXPECT_EQ(all[500]->address(), freed);
-  for (const std::size_t first : {0, 1, 2}) { // in no order
+  for (const std::size_t first : {0U, 1U, 2U}) { // in no order
     for (std::size_t n = first; n < all.size(); n += 3) {
       all[n].reset();
     }

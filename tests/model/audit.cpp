@@ -11,14 +11,14 @@ struct AuditTest : testing::Test {
     s1 = rig.stage1_stream(1).tree;
     s2 = rig.stage2_tree();
     rig.put_ste(2, rig.stage2_ste(s2, 7));
-    for (const std::uint64_t va : {0x1000, 0x2000}) {
+    for (const std::uint64_t va : {0x1000U, 0x2000U}) {
       rig.map(s1, va, page + va, s1_rw);
       rig.map(s2, va, page + va, s2_rw);
     }
     touch();
   }
   void touch() {
-    for (const std::uint64_t va : {0x1000, 0x2000}) {
+    for (const std::uint64_t va : {0x1000U, 0x2000U}) {
       EXPECT_TRUE(rig.pa(1, va));
       EXPECT_TRUE(rig.pa(2, va));
     }
@@ -86,7 +86,7 @@ TEST_F(AuditTest, AnInvalidationLeavesNothingToFind) {
 }
 
 TEST_F(AuditTest, OnlyWhatACommandIsAboutIsCompared) {
-  for (const std::uint64_t va : {0x1000, 0x2000}) {
+  for (const std::uint64_t va : {0x1000U, 0x2000U}) {
     rig.map(s1, va, 0x30'0000 + va, s1_rw);
     rig.map(s2, va, 0x30'0000 + va, s2_rw);
   }
