@@ -7,9 +7,11 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace sluice::model::test {
@@ -32,6 +34,11 @@ public:
   // Accesses that touch the 8 bytes there abort, before any traffic begins.
   void plant(std::uint64_t address) { planted_.push_back(address & ~7ULL); }
   void heal() { planted_.clear(); }
+  // The bus cannot do atomic updates.
+  void forbid_exchanges() { no_exchanges_ = true; }
+  // Somebody else gets in before the next one.
+  void before_exchange(std::function<void()> action) { between_ = std::move(action); }
+  std::uint32_t exchanges() const { return exchanges_.load(); }
   std::uint32_t pulses(Wire wire) const { return pulses_[static_cast<std::size_t>(wire)].load(); }
 
   std::uint32_t wfe_events() const { return wfe_events_.load(); }
@@ -86,7 +93,16 @@ public:
   }
   bool compare_exchange64(std::uint64_t address, const Attributes&, std::uint64_t& expected,
                           std::uint64_t desired) override {
-    return !aborts(address, 8) && words_[address / 8].compare_exchange(expected, desired);
+    if (aborts(address, 8) || no_exchanges_) {
+      return false;
+    }
+    if (between_) {
+      std::exchange(between_, nullptr)();
+    }
+    // A failed exchange leaves what was found in `expected`: the access itself was served.
+    words_[address / 8].compare_exchange(expected, desired);
+    exchanges_.fetch_add(1);
+    return true;
   }
   bool message(const BusAccess& a, std::uint32_t data) override {
     const std::lock_guard guard{messages_lock_};
@@ -119,6 +135,9 @@ private:
   std::unique_ptr<base::DmaWord[]> words_;
   std::uint64_t next_{0x10000};
   std::vector<std::uint64_t> planted_;
+  bool no_exchanges_{};
+  std::function<void()> between_;
+  base::Atomic<std::uint32_t> exchanges_{0};
   mutable std::mutex messages_lock_;
   std::vector<Message> messages_;
   std::array<base::Atomic<std::uint32_t>, 4> pulses_{};
