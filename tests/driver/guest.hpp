@@ -29,8 +29,13 @@ inline arch::Ste guest_config(arch::SteConfig config) {
   return arch::Ste{}.with(arch::Ste::V, 1).with(arch::Ste::Config, config);
 }
 
+// Long enough for a busy machine, where the SMMU is to stop.
+inline constexpr std::uint64_t until_it_has_stopped = 300'000;
+
 // A guest with one device, which it knows by another StreamID than the SMMU.
 struct Guest : testing::Test {
+  explicit Guest(std::uint64_t timeout = 60'000'000) : timeout_us{timeout} {}
+
   static constexpr StreamID sid = 0x42;
   static constexpr StreamID vsid = 0x900;
 
@@ -58,7 +63,9 @@ struct Guest : testing::Test {
     m.fake.id(m.fake.get<IDR3>().with(IDR3::FWB, 1));
     m.fake.id(m.fake.get<IDR1>().with(IDR1::SSIDSIZE, 8));
     m.fake.id(m.fake.get<IDR0>().with(IDR0::ATS, 1));
-    ASSERT_TRUE(m.start());
+    auto config = Machine::quick();
+    config.timeout_us = timeout_us;
+    ASSERT_TRUE(m.start(config));
   }
   void set_up_guest() {
     device = &m.add({sid});
@@ -103,6 +110,7 @@ struct Guest : testing::Test {
     return all;
   }
 
+  std::uint64_t timeout_us;
   Machine m;
   driver::SmmuDevice* device{};
   driver::PagingDomain* parent{};

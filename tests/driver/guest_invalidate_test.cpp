@@ -9,6 +9,7 @@ using arch::Opcode;
 namespace cmd = arch::cmd;
 
 struct GuestInvalidate : Guest {
+  using Guest::Guest;
   std::uint16_t vmid() const { return parent->tag().id; }
 };
 
@@ -150,7 +151,11 @@ TEST_F(GuestInvalidate, AnAtcThatDoesNotAnswerIsNotCountedNorWhatFollowsExecuted
   EXPECT_EQ(m.fake.count(Opcode::CMD_TLBI_NH_ASID), 0U);
 }
 
-TEST_F(GuestInvalidate, AnSmmuThatStopsLeavesWhatWasConfirmed) {
+struct StoppedGuestInvalidate : GuestInvalidate {
+  StoppedGuestInvalidate() : GuestInvalidate{until_it_has_stopped} {}
+};
+
+TEST_F(StoppedGuestInvalidate, ReportsWhatWasConfirmed) {
   std::vector<Command> commands(40, cmd::tlbi_nh_asid(0, 1));
   m.fake.stop_after = m.fake.consumed() + 36; // 32 and a CMD_SYNC, then three of eight
   const auto [status, done] = invalidate(commands);

@@ -10,6 +10,7 @@ using arch::SteConfig;
 namespace cmd = arch::cmd;
 
 struct Nested : Guest {
+  using Guest::Guest;
   Ste ste() { return *m.ste(sid); }
 };
 
@@ -319,7 +320,11 @@ TEST_F(Nested, TheVmidLeavesTheTlbsWithItsLastDevice) {
   EXPECT_EQ(commands.back(), cmd::tlbi_s12_vmall(parent->tag().id));
 }
 
-TEST_F(Nested, AChangeThatIsNotConfirmedRetiresTheParentsTag) {
+struct StoppedNested : Nested {
+  StoppedNested() : Nested{until_it_has_stopped} {}
+};
+
+TEST_F(StoppedNested, AChangeThatIsNotConfirmedRetiresTheParentsTag) {
   ASSERT_TRUE(device->attach(make_nested(guest_stage1())).ok());
   m.fake.stopped = true;
   const auto change = device->detach();

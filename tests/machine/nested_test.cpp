@@ -143,6 +143,11 @@ protected:
   ~NestedDma() override {
     guest.reset();
     port.reset();
+    // A fault at the end of a test may just be on its way through the driver's own thread.
+    EXPECT_TRUE(platform::wait_until(machine.port().time, 2'000'000, [&] {
+      const auto s = machine.smmu().model().snapshot();
+      return s.eventq_prod == s.eventq_cons;
+    }));
     const Remains remains = machine.tear_down();
     EXPECT_TRUE(remains.nothing());
     EXPECT_TRUE(remains.queues_idle);
