@@ -110,7 +110,7 @@ Audit PortCore::audit(std::span<const Command> scope) {
   };
   const auto known = audited();
   Tlb scratch{1, 1};
-  Walker walker{bus_, facts_, scratch};
+  Walker walker{bus_, facts_, scratch, false};
   for (const TlbEntry& entry : tlb_.all()) {
     const auto of = std::find_if(known.begin(), known.end(), [&](const auto& a) { return a.name == entry.context(); });
     if (entry.tag == 0 || of == known.end() || entry.allowed() == 0 || !in_scope(of->context, entry)) {

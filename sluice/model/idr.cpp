@@ -104,9 +104,6 @@ Refusal not_modelled(const Features& f) {
   if (f.version > 3) {
     return Refusal::no_v34;
   }
-  if (f.httu != 0) {
-    return Refusal::no_httu;
-  }
   if (f.ats) {
     return Refusal::no_ats;
   }

@@ -38,7 +38,7 @@ bool PortCore::resolve_slowly(const Request& r, Target& target) {
   const unsigned wanted = rights::wanted(r.write, b->instruction(r), b->privileged(r));
   TlbEntry walked;
   const TlbEntry* entry = find(*b, r.address);
-  if (entry == nullptr) {
+  if (entry == nullptr || (r.write && entry->clean())) {
     if (!walker_.translate(regime, r.address, wanted, walked, fault_)) {
       return false;
     }

@@ -53,7 +53,7 @@ Event PortCore::event_of(const Request& r) const {
     e.set(Event::IPA, fault_.ipa & Event::IPA.mask);
   }
   if (type == EventType::F_PERMISSION && fault_.event_class == arch::EventClass::ttd) {
-    e.set(Event::TTRnW, 1); // without HTTU a descriptor is only read
+    e.set(Event::TTRnW, !fault_.ttd_write);
   }
   return e;
 }

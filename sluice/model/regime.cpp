@@ -39,6 +39,8 @@ Stage1 stage1_of(const Cd& cd, World world, const Facts& f) {
   Stage1 s1;
   s1.world = world;
   s1.mair = cd.get(Cd::MAIR0) | cd.get(Cd::MAIR1) << 32;
+  s1.access_flag = cd.get(Cd::HA) != 0;
+  s1.dirty = s1.access_flag && cd.get(Cd::HD) != 0;
   s1.affd = cd.get(Cd::AFFD) != 0;
   s1.wxn = cd.get(Cd::WXN) != 0;
   s1.pan = cd.get(Cd::PAN) != 0 && two_halves(world);
@@ -81,6 +83,8 @@ Stage2 stage2_of(const Ste& ste, const Facts& f) {
   s2.tree = tree_of(g, 64 - static_cast<unsigned>(ste.get(Ste::S2T0SZ)), start, ste.get(Ste::S2TTB),
                     arch::effective_output_bits(f.id, ste.get(Ste::S2PS)),
                     fetch_type(ste.get(Ste::S2OR0), ste.get(Ste::S2IR0), ste.get(Ste::S2SH0)), f);
+  s2.access_flag = ste.get(Ste::S2HA) != 0;
+  s2.dirty = s2.access_flag && ste.get(Ste::S2HD) != 0;
   s2.affd = ste.get(Ste::S2AFFD) != 0;
   s2.ptw = ste.get(Ste::S2PTW) != 0;
   s2.ptwnnc = f.features.ptwnnc;

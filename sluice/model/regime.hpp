@@ -21,6 +21,7 @@ struct Fault {
   bool stall{};      // 5.5 S, S2S
   Outcome::Kind outcome{Outcome::Kind::aborted};
   bool stage2{};
+  bool ttd_write{}; // 7.3.16 TTRnW is 0: the update of a descriptor
   arch::EventClass event_class{arch::EventClass::in};
   std::uint64_t ipa{};
   std::uint64_t fetch{};
@@ -62,14 +63,16 @@ struct Stage1 {
   Half half[2]{};
   std::uint64_t mair{};
   bool affd{}, wxn{}, pan{};
+  bool access_flag{}, dirty{};     // 3.13 HA, and HD with it
   bool abort{}, record{}, stall{}; // 5.5 A, R, S
 };
 
 struct Stage2 {
   TreeShape tree{};
   bool affd{}, ptw{}, fwb{};
-  bool ptwnnc{};          // IDR3.PTWNNC
-  bool record{}, stall{}; // S2R, S2S
+  bool access_flag{}, dirty{}; // S2HA, and S2HD with it
+  bool ptwnnc{};               // IDR3.PTWNNC
+  bool record{}, stall{};      // S2R, S2S
 };
 
 // 5.2 PRIVCFG, INSTCFG

@@ -15,6 +15,7 @@ inline constexpr unsigned read = 0, write = 1, execute = 2; // unprivileged; + p
 inline constexpr unsigned privileged = 3;
 inline constexpr std::uint64_t all = 0x3f;
 inline constexpr std::uint64_t unprivileged = 0x07;
+inline constexpr std::uint64_t writes = 1ULL << write | 1ULL << (write + privileged);
 constexpr unsigned wanted(bool write_, bool instruction, bool privileged_) {
   return (write_ ? write : instruction ? execute : read) + (privileged_ ? privileged : 0);
 }
@@ -29,7 +30,7 @@ struct TlbEntry {
   std::uint64_t tag{};   // context [63:44], page [43:0]; context 0: empty
   std::uint64_t where{}; // PA [55:12], stage 2 rights [11:6], stage 1 rights [5:0]
   std::uint64_t ipa{};   // of a nested translation [55:12]; leaf's log2 size [5:0], level [7:6], granule [9:8]
-  std::uint64_t type{};  // MAIR byte [7:0], shareability [9:8], stage 2 MemAttr [13:10]
+  std::uint64_t type{};  // MAIR byte [7:0], shareability [9:8], stage 2 MemAttr [13:10], writable-clean [14]
 
   static constexpr std::uint64_t make_tag(std::uint32_t context, std::uint64_t page) {
     return std::uint64_t{context} << 44 | page;
@@ -47,6 +48,10 @@ struct TlbEntry {
   std::uint8_t mair() const { return static_cast<std::uint8_t>(type); }
   arch::Shareability sh() const { return static_cast<arch::Shareability>(type >> 8 & 3); }
   unsigned memattr() const { return static_cast<unsigned>(type >> 10 & 0xf); }
+
+  // 3.13: a write that is refused has to look at the tables, where it may change the dirty state.
+  bool clean() const { return (type >> 14 & 1) != 0; }
+  void set_clean(bool clean) { type = (type & ~(1ULL << 14)) | std::uint64_t{clean} << 14; }
 
   void set_leaf(unsigned log2, int level, arch::Granule g) {
     ipa = (ipa & page_bits) | log2 | static_cast<std::uint64_t>(level) << 6 | static_cast<std::uint64_t>(g) << 8;

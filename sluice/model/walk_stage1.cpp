@@ -26,6 +26,13 @@ struct Walker::Leaf1 {
   std::uint64_t rights{};
   MemoryType type{};
   bool global{};
+  bool clean{}; // 3.13.3: a write needs the dirty state set, and has `rights_dirty` then
+  std::uint64_t rights_dirty{};
+  std::uint64_t descriptor{}; // as it was read
+  std::uint64_t at{}, at_ipa{};
+  Attributes attributes{};
+  MemoryType table_type{};
+  bool by_cache{}; // its table's IPA is not known
 };
 
 bool Walker::stage1_leaf(const Stage1& s1, const Half& half, std::uint64_t va, int level, std::uint64_t descriptor,
@@ -43,14 +50,23 @@ bool Walker::stage1_leaf(const Stage1& s1, const Half& half, std::uint64_t va, i
   leaf.oa |= va & mask_below(leaf.shift);
   S1Leaf entry;
   entry.w[0] = descriptor;
-  if (entry.get(S1Leaf::AF) == 0 && !s1.affd) {
+  if (entry.get(S1Leaf::AF) == 0 && !s1.affd && !s1.access_flag) {
     fault = stage1_fault(EventType::F_ACCESS, s1);
     return false;
+  }
+  leaf.descriptor = descriptor;
+  // D8.5.3: with HD, DBM makes a page writable; whether it is executable goes by that.
+  const bool clean = s1.dirty && entry.get(S1Leaf::DBM) != 0 && arch::read_only(entry.get(S1Leaf::AP));
+  if (clean) {
+    entry.set(S1Leaf::AP, static_cast<arch::Ap>(static_cast<unsigned>(entry.get(S1Leaf::AP)) & 1));
   }
   leaf.rights = stage1_rights(entry, half.ignore_hierarchy ? 0 : taken, s1);
   if (half.privileged_only) {
     leaf.rights &= ~rights::unprivileged;
   }
+  leaf.rights_dirty = leaf.rights;
+  leaf.clean = clean && (leaf.rights & rights::writes) != 0; // not where APTable forbids
+  leaf.rights = clean ? leaf.rights & ~rights::writes : leaf.rights;
   const auto mair = static_cast<std::uint8_t>(s1.mair >> (8 * entry.get(S1Leaf::AttrIndx)));
   leaf.type = normalised({defined_mair(mair), entry.get(S1Leaf::SH)});
   leaf.global = entry.get(S1Leaf::nG) == 0 && two_halves(s1.world);
@@ -58,7 +74,8 @@ bool Walker::stage1_leaf(const Stage1& s1, const Half& half, std::uint64_t va, i
 }
 
 // 7.3.22, 3.4.1: stage 1 of a translation, each of its own fetches through stage 2 where there is one.
-bool Walker::stage1(const Regime& regime, std::uint64_t va, unsigned wanted, Leaf1& leaf, Fault& fault) {
+bool Walker::stage1(const Regime& regime, std::uint64_t va, unsigned wanted, bool cached_tables, Leaf1& leaf,
+                    Fault& fault) {
   const Stage1& s1 = regime.s1;
   const auto fail = [&](EventType type) {
     fault = stage1_fault(type, s1);
@@ -72,13 +89,14 @@ bool Walker::stage1(const Regime& regime, std::uint64_t va, unsigned wanted, Lea
   }
 
   const TreeShape& tree = half.tree;
+  leaf.table_type = tree.type;
   const arch::Granule g = tree.granule;
   int level = tree.start;
   std::uint64_t table = tree.table;
   unsigned taken = 0;
   bool table_is_pa = !regime.stage2;
   bool known = true; // the first table, or one from the cache
-  if (const auto* cached = cached_table(regime.context, va, tree)) {
+  if (const auto* cached = cached_tables ? cached_table(regime.context, va, tree) : nullptr) {
     level = cached->level;
     table = cached->table;
     taken = cached->hierarchy;
@@ -94,6 +112,8 @@ bool Walker::stage1(const Regime& regime, std::uint64_t va, unsigned wanted, Lea
   for (;; ++level, table_is_pa = !regime.stage2, known = false) {
     std::uint64_t pa = table + tree.offset(level, va & tree.input_mask);
     Attributes attr = tree.fetch;
+    leaf.at_ipa = pa;
+    leaf.by_cache = table_is_pa;
     if (!table_is_pa) {
       const std::uint64_t ipa = pa;
       if (!own_access(regime, ipa, arch::EventClass::ttd, tree.type, pa, attr, fault)) {
@@ -106,6 +126,8 @@ bool Walker::stage1(const Regime& regime, std::uint64_t va, unsigned wanted, Lea
     } else if (!known) {
       remember(table);
     }
+    leaf.at = pa;
+    leaf.attributes = attr;
     std::uint64_t d = 0;
     if (!read(pa, attr, d)) {
       fault = {};
@@ -132,33 +154,98 @@ bool Walker::stage1(const Regime& regime, std::uint64_t va, unsigned wanted, Lea
   }
 }
 
-bool Walker::translate(const Regime& regime, std::uint64_t address, unsigned wanted, TlbEntry& out, Fault& fault) {
-  if (!regime.stage1) {
-    return stage2(regime, address, arch::EventClass::in, out, fault);
+// 3.13: what an access sets in the stage 1 leaf: the access flag, and for a write that is permitted the dirty state.
+// The update goes through stage 2 as a write of its own.
+Walker::Done Walker::update_stage1(const Regime& regime, Leaf1& leaf, unsigned wanted, bool permitted, Fault& fault) {
+  using arch::S1Leaf;
+  S1Leaf entry;
+  entry.w[0] = leaf.descriptor;
+  if (regime.s1.access_flag) {
+    entry.set(S1Leaf::AF, 1);
   }
-  Leaf1 leaf;
-  if (!stage1(regime, address, wanted, leaf, fault)) {
-    return false;
+  const bool write = (rights::writes >> wanted & 1) != 0;
+  if (leaf.clean && write && permitted) {
+    entry.set(S1Leaf::AP, static_cast<arch::Ap>(static_cast<unsigned>(entry.get(S1Leaf::AP)) & 1));
+    leaf.rights = leaf.rights_dirty;
+    leaf.clean = false;
+  }
+  if (entry.w[0] == leaf.descriptor) {
+    return Done::yes;
+  }
+  if (regime.stage2) {
+    if (leaf.by_cache) {
+      return Done::changed; // a walk without the cache finds out its IPA
+    }
+    if (!own_access(regime, leaf.at_ipa, arch::EventClass::ttd, leaf.table_type, leaf.at, leaf.attributes, fault,
+                    true)) {
+      return Done::no;
+    }
+  }
+  const Done done = update(leaf.at, leaf.attributes, leaf.descriptor, entry.w[0]);
+  if (done == Done::no) {
+    fault = {};
+    fault.event = EventType::F_WALK_EABT;
+    fault.event_class = arch::EventClass::ttd;
+    fault.fetch = leaf.at;
+  }
+  return done;
+}
+
+Walker::Done Walker::both_stages(const Regime& regime, std::uint64_t address, unsigned wanted, TlbEntry& out,
+                                 bool cached_tables, Leaf1& leaf, Fault& fault) {
+  leaf = {};
+  if (!stage1(regime, address, wanted, cached_tables, leaf, fault)) {
+    return Done::no;
+  }
+  bool permitted = (leaf.rights_dirty >> wanted & 1) != 0;
+  TlbEntry s2;
+  if (regime.stage2) {
+    // Stage 1's own permission comes before stage 2 of its output.
+    if (!permitted) {
+      fault = stage1_fault(EventType::F_PERMISSION, regime.s1);
+      return Done::no;
+    }
+    if (!stage2(regime, leaf.oa, arch::EventClass::in, (rights::writes >> wanted & 1) != 0, s2, fault)) {
+      return Done::no;
+    }
+    permitted = (s2.stage2() >> wanted & 1) != 0;
+  }
+  if (const Done updated = update_stage1(regime, leaf, wanted, permitted, fault); updated != Done::yes) {
+    return updated;
   }
   out = {};
   out.tag = TlbEntry::make_tag(leaf.global ? regime.global_context : regime.context, page_of(address));
-  out.where = (leaf.oa & page_bits) | leaf.rights | rights::all << 6;
   out.ipa = leaf.oa & page_bits;
   out.set_leaf(leaf.shift, leaf.level, leaf.granule);
-  out.set_type(leaf.type.mair, leaf.type.sh, 0);
   if (regime.stage2) {
-    // Stage 1's own permission comes before stage 2 of its output.
-    if ((leaf.rights >> wanted & 1) == 0) {
-      fault = stage1_fault(EventType::F_PERMISSION, regime.s1);
-      return false;
-    }
-    TlbEntry s2;
-    if (!stage2(regime, leaf.oa, arch::EventClass::in, s2, fault)) {
-      return false;
-    }
     const MemoryType type = combine(leaf.type, s2.memattr(), s2.sh(), regime.s2.fwb);
     out.where = s2.pa() | leaf.rights | s2.stage2() << 6;
     out.set_type(type.mair, type.sh, 0);
+  } else {
+    out.where = (leaf.oa & page_bits) | leaf.rights | rights::all << 6;
+    out.set_type(leaf.type.mair, leaf.type.sh, 0);
+  }
+  out.set_clean(leaf.clean || (regime.stage2 && s2.clean()));
+  return Done::yes;
+}
+
+bool Walker::translate(const Regime& regime, std::uint64_t address, unsigned wanted, TlbEntry& out, Fault& fault) {
+  if (!regime.stage1) {
+    return stage2(regime, address, arch::EventClass::in, (rights::writes >> wanted & 1) != 0, out, fault);
+  }
+  Leaf1 leaf;
+  Done done = Done::changed;
+  for (unsigned attempt = 0; done == Done::changed && attempt < most_attempts; ++attempt) {
+    done = both_stages(regime, address, wanted, out, attempt == 0, leaf, fault);
+  }
+  if (done != Done::yes) {
+    if (done == Done::changed) {
+      fault = {};
+      fault.event = EventType::F_WALK_EABT;
+      fault.event_class = arch::EventClass::ttd;
+      fault.fetch = leaf.at;
+    }
+    return false;
   }
   if (leaf.global) {
     tlb_.insert_global(out);

@@ -7,6 +7,43 @@ namespace sluice::model {
 
 using arch::EventType;
 
+namespace {
+
+// 3.13.3, D8.5.3: a write would only have to say so in S2AP[1].
+bool writable_clean(const arch::S2Leaf& entry, const Stage2& s2) {
+  return s2.dirty && entry.get(arch::S2Leaf::DBM) != 0 &&
+         (static_cast<unsigned>(entry.get(arch::S2Leaf::S2AP)) & 2) == 0;
+}
+
+} // namespace
+
+// A single-copy atomic update of a descriptor that is still as it was read.
+Walker::Done Walker::update(std::uint64_t pa, const Attributes& attributes, std::uint64_t old, std::uint64_t now) {
+  if (!updates_ || now == old) {
+    return Done::yes;
+  }
+  std::uint64_t found = old;
+  if (!bus_.compare_exchange64(pa, attributes, found, now)) {
+    return Done::no;
+  }
+  return found == old ? Done::yes : Done::changed;
+}
+
+// 3.13: sets what the access sets, in memory and in `descriptor`.
+Walker::Done Walker::stage2_leaf(const Stage2& s2, std::uint64_t at, std::uint64_t& descriptor, bool write) {
+  arch::S2Leaf entry;
+  entry.w[0] = descriptor;
+  if (write && writable_clean(entry, s2)) {
+    entry.set(arch::S2Leaf::S2AP, static_cast<arch::S2Ap>(static_cast<unsigned>(entry.get(arch::S2Leaf::S2AP)) | 2));
+  }
+  if (s2.access_flag) {
+    entry.set(arch::S2Leaf::AF, 1);
+  }
+  const Done done = update(at, s2.tree.fetch, descriptor, entry.w[0]);
+  descriptor = entry.w[0];
+  return done;
+}
+
 bool Walker::read(std::uint64_t pa, const Attributes& attributes, std::uint64_t& descriptor) {
   ++reads_;
   return bus_.read64(pa, attributes, descriptor);
@@ -22,7 +59,8 @@ const WalkEntry* Walker::cached_table(std::uint32_t context, std::uint64_t addre
 }
 
 // 7.3.22: the checks of one pass through stage 2, but for the permission of the leaf.
-bool Walker::stage2_walk(const Regime& regime, std::uint64_t ipa, arch::EventClass why, TlbEntry& out, Fault& fault) {
+bool Walker::stage2_walk(const Regime& regime, std::uint64_t ipa, arch::EventClass why, bool write, TlbEntry& out,
+                         Fault& fault) {
   const Stage2& s2 = regime.s2;
   const TreeShape& tree = s2.tree;
   const arch::Granule g = tree.granule;
@@ -40,7 +78,7 @@ bool Walker::stage2_walk(const Regime& regime, std::uint64_t ipa, arch::EventCla
     level = cached->level;
     table = cached->table;
   }
-  for (;; ++level) {
+  for (unsigned attempts = 0;; ++level) {
     const std::uint64_t at = table + tree.offset(level, ipa);
     std::uint64_t d = 0;
     if (!read(at, tree.fetch, d)) {
@@ -73,8 +111,18 @@ bool Walker::stage2_walk(const Regime& regime, std::uint64_t ipa, arch::EventCla
     }
     arch::S2Leaf entry;
     entry.w[0] = d;
-    if (entry.get(arch::S2Leaf::AF) == 0 && !s2.affd) {
+    if (entry.get(arch::S2Leaf::AF) == 0 && !s2.affd && !s2.access_flag) {
       return fail(EventType::F_ACCESS);
+    }
+    const Done updated = stage2_leaf(s2, at, entry.w[0], write);
+    if (updated == Done::changed && ++attempts < most_attempts) {
+      --level; // look again
+      continue;
+    }
+    if (updated != Done::yes) {
+      fail(EventType::F_WALK_EABT);
+      fault.fetch = at;
+      return false;
     }
     out = {};
     out.tag = TlbEntry::make_tag(regime.ipa_context, page_of(ipa));
@@ -82,19 +130,21 @@ bool Walker::stage2_walk(const Regime& regime, std::uint64_t ipa, arch::EventCla
         ((oa | (ipa & mask_below(shift))) & page_bits) | stage2_rights(entry, facts_.features.xnx) << 6 | rights::all;
     out.set_leaf(shift, level, g);
     out.set_type(0, entry.get(arch::S2Leaf::SH), static_cast<unsigned>(entry.get(arch::S2Leaf::MemAttr)));
+    out.set_clean(writable_clean(entry, s2));
     return true;
   }
 }
 
 // 3.17: stage 2 information is shared by all streams of a VMID, and by nested walks.
-bool Walker::stage2(const Regime& regime, std::uint64_t ipa, arch::EventClass why, TlbEntry& out, Fault& fault) {
+bool Walker::stage2(const Regime& regime, std::uint64_t ipa, arch::EventClass why, bool write, TlbEntry& out,
+                    Fault& fault) {
   if (ipa <= regime.s2.tree.input_mask) {
-    if (const auto* hit = tlb_.find(regime.ipa_context, page_of(ipa))) {
+    if (const auto* hit = tlb_.find(regime.ipa_context, page_of(ipa)); hit != nullptr && !(write && hit->clean())) {
       out = *hit;
       return true;
     }
   }
-  if (!stage2_walk(regime, ipa, why, out, fault)) {
+  if (!stage2_walk(regime, ipa, why, write, out, fault)) {
     return false;
   }
   tlb_.insert(out);
@@ -102,17 +152,18 @@ bool Walker::stage2(const Regime& regime, std::uint64_t ipa, arch::EventClass wh
 }
 
 bool Walker::own_access(const Regime& regime, std::uint64_t ipa, arch::EventClass why, MemoryType type,
-                        std::uint64_t& pa, Attributes& result, Fault& fault) {
+                        std::uint64_t& pa, Attributes& result, Fault& fault, bool write) {
   TlbEntry s2;
-  if (!stage2(regime, ipa, why, s2, fault)) {
+  if (!stage2(regime, ipa, why, write, s2, fault)) {
     return false;
   }
-  // 13.4.3: a data read, whatever the transaction is. S2PTW: not through Device memory.
+  // 13.4.3: a data access, whatever the transaction is. S2PTW: not through Device memory.
   const MemoryType combined =
       combine({arch::mair::normal_wb_ra_wa, arch::Shareability::non_shareable}, s2.memattr(), s2.sh(), regime.s2.fwb);
-  const unsigned wanted = rights::wanted(false, false, true);
+  const unsigned wanted = rights::wanted(write, false, true);
   if ((s2.stage2() >> wanted & 1) == 0 || (regime.s2.ptw && is_device(combined.mair))) {
     fault = stage2_fault(EventType::F_PERMISSION, regime.s2, ipa, why);
+    fault.ttd_write = write;
     return false;
   }
   pa = s2.pa() | (ipa & 0xfff);

@@ -112,7 +112,6 @@ const RefusalCase refusals[] = {
        f.version = 4;
        f.e0pd = f.ptwnnc = true;
      }},
-    {"HTTUNotYet", Refusal::no_httu, later, [](F& f, K&) { f.httu = 1; }},
     {"ATSNotYet", Refusal::no_ats, later, [](F& f, K&) { f.ats = true; }},
     {"PRINotYet", Refusal::no_ats, later, [](F& f, K&) { f.pri = f.ats = true; }},
     {"BTMNotYet", Refusal::no_btm, later, [](F& f, K&) { f.btm = true; }},
