@@ -106,6 +106,31 @@ constexpr std::uint8_t combine_mair(std::uint8_t s1, std::uint8_t s2) {
   return static_cast<std::uint8_t>(detail::weaker(s1 >> 4, s2 >> 4) << 4 | detail::weaker(s1 & 0xf, s2 & 0xf));
 }
 
+namespace detail {
+constexpr bool hints_weaken(unsigned half) { return level_of(half) != 0 && (half & 0xb) != 0xb; }
+// No-allocate and transient win, where both are cacheable.
+constexpr unsigned weaker_hints(unsigned s1, unsigned incoming) {
+  if (level_of(s1) == 0 || level_of(incoming) == 0) {
+    return s1;
+  }
+  const unsigned allocate = s1 & incoming & 3;
+  const unsigned non_transient = allocate == 0 ? 8 : s1 & incoming & 8;
+  return (s1 & 4) | non_transient | allocate;
+}
+} // namespace detail
+
+// 13.1.2, 13.5: of a client's type, after overrides, stage 1 keeps the allocation hints.
+constexpr bool hints_weaken(std::uint8_t incoming) {
+  return !is_device(incoming) && (detail::hints_weaken(incoming >> 4) || detail::hints_weaken(incoming & 0xf));
+}
+constexpr std::uint8_t combine_hints(std::uint8_t s1, std::uint8_t incoming) {
+  if (is_device(s1) || is_device(incoming)) {
+    return s1;
+  }
+  return static_cast<std::uint8_t>(detail::weaker_hints(s1 >> 4, incoming >> 4) << 4 |
+                                   detail::weaker_hints(s1 & 0xf, incoming & 0xf));
+}
+
 constexpr arch::Shareability combine_sh(arch::Shareability a, arch::Shareability b) {
   using enum arch::Shareability;
   if (a == outer || b == outer) {

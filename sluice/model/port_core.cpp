@@ -83,6 +83,7 @@ const PortCore::Binding* PortCore::bind(const Request& r) {
   b.beyond = ~mask_below(regime.input_limit);
   b.incoming = regime.incoming;
   b.stage1 = regime.stage1;
+  b.as_cached = regime.stage1 && !hints_weaken(regime.incoming.mair);
   b.fwb = regime.s2.fwb;
   b.context = TlbKey{regime.context};
   b.global_context = regime.stage1 ? TlbKey{regime.global_context} : b.context;
@@ -95,6 +96,11 @@ const PortCore::Binding* PortCore::bind(const Request& r) {
   b.set_instruction = rights.instruction == arch::InstructionOverride::instruction;
   b.keep_instruction = rights.instruction != arch::InstructionOverride::data;
   return &b;
+}
+
+// 13.5: stage 1's, with hints that the client's take away.
+MemoryType PortCore::type_of(const Binding& b, const TlbEntry& e) {
+  return {combine_hints(e.mair(), b.incoming.mair), e.sh()};
 }
 
 // 7.3.1

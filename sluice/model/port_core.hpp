@@ -52,6 +52,7 @@ private:
     std::uint8_t ignore_top{}; // bit n: TBI of half n
     bool bypass{};
     bool stage1{};
+    bool as_cached{}; // stage 1 made the type, and the client's hints take nothing away
     bool fwb{};
     bool keep_privileged{}, set_privileged{}; // what PRIVCFG and INSTCFG come to
     bool keep_instruction{}, set_instruction{};
@@ -84,6 +85,7 @@ private:
   bool resolve_hit(const Binding& binding, const Request& request, Target& target) const;
   const Binding* bind(const Request& request);
   const TlbEntry* find(const Binding& binding, std::uint64_t address) const;
+  static MemoryType type_of(const Binding& binding, const TlbEntry& entry);
   static void fill(const Binding& binding, const TlbEntry& entry, const Request& request, Target& target);
   bool may_merge() const;
   Outcome refuse(const Request& request, void* data, Core::Recorded& edges);

@@ -20,7 +20,9 @@ inline void PortCore::fill(const Binding& b, const TlbEntry& e, const Request& r
   target.pa = e.pa() | (r.address & 0xfff);
   target.instruction = b.instruction(r);
   target.privileged = b.privileged(r);
-  target.type = b.stage1 ? MemoryType{e.mair(), e.sh()} : combine(b.incoming, e.memattr(), e.sh(), b.fwb);
+  target.type = b.as_cached ? MemoryType{e.mair(), e.sh()}
+                : b.stage1  ? type_of(b, e)
+                            : combine(b.incoming, e.memattr(), e.sh(), b.fwb);
 }
 
 inline bool PortCore::resolve_hit(const Binding& b, const Request& r, Target& target) const {

@@ -63,6 +63,19 @@ TEST(MemoryTypes, OverridesReplaceTypeHintsAndShareability) {
   EXPECT_EQ((TypeOverride{false, {}, 0b1011, O::inner}.apply({})), (MemoryType{0x55, inner})); // WA, transient
 }
 
+TEST(MemoryTypes, TheClientsHintsTakeAllocationAway) {
+  EXPECT_EQ(combine_hints(0xff, 0xff), 0xffU);
+  EXPECT_EQ(combine_hints(0xff, 0xee), 0xeeU); // no write-allocate
+  EXPECT_EQ(combine_hints(0xff, 0xcc), 0xccU);
+  EXPECT_EQ(combine_hints(0xee, 0xdd), 0xccU); // nothing left to allocate
+  EXPECT_EQ(combine_hints(0xff, 0x77), 0x77U); // transient
+  EXPECT_EQ(combine_hints(0xbb, 0xee), 0xaaU); // write-through stays it
+  EXPECT_EQ(combine_hints(0x4f, 0xee), 0x4eU);
+  EXPECT_EQ(combine_hints(0xff, 0x44), 0xffU); // of what is not cacheable: none
+  EXPECT_EQ(combine_hints(0xff, 0x04), 0xffU);
+  EXPECT_EQ(combine_hints(0x04, 0xee), 0x04U);
+}
+
 struct Out : testing::Test {
   Attributes of(std::uint32_t sid, std::uint64_t address) {
     const auto t = rig.port->translate({sid, {}, address, 1, false, false, false});
@@ -83,6 +96,55 @@ TEST_F(Out, Stage1TakesThemFromMAIRAndTheLeaf) {
   EXPECT_EQ(of(1, 0x2000).mair, 0x04U);
   EXPECT_EQ(of(1, 0x2000).shareability, 2U);
   EXPECT_EQ(of(1, 0x3000).mair, 0xeeU);
+}
+
+TEST_F(Out, ALLOCCFGTakesHintsAwayFromStage1ForItsStreamOnly) {
+  const auto s = rig.stage1_stream(1);
+  rig.map(s.tree, 0x1000, 0x1000, s1_rw);
+  rig.put_ste(1, rig.stage1_ste(s.cd_at).set(Ste::ALLOCCFG, 0b1100)); // read-allocate only
+  rig.put_ste(2, rig.stage1_ste(s.cd_at));
+  EXPECT_EQ(of(1, 0x1000).mair, 0xeeU);
+  EXPECT_EQ(of(1, 0x1000).mair, 0xeeU);
+  EXPECT_EQ(of(2, 0x1000).mair, 0xffU); // the same TLB entry
+}
+
+TEST_F(Out, MTCFGOfAStage1StreamChangesNeitherTypeNorShareability) {
+  const auto s = rig.stage1_stream(1);
+  rig.map(s.tree, 0x1000, 0x1000, s1_rw);
+  rig.put_ste(1, rig.stage1_ste(s.cd_at)
+                     .set(Ste::MTCFG, 1)
+                     .set(Ste::MemAttr, MemAttr::device_ngnre)
+                     .set(Ste::SHCFG, arch::ShareabilityOverride::outer));
+  EXPECT_EQ(of(1, 0x1000).mair, 0xffU);
+  EXPECT_EQ(of(1, 0x1000).shareability, 3U);
+}
+
+TEST_F(Out, WithSMMUENOffGBPAMakesThem) {
+  rig.w32<arch::CR0>(0);
+  const arch::GBPA gbpa = arch::GBPA{}
+                              .set(arch::GBPA::MTCFG, 1)
+                              .set(arch::GBPA::MemAttr, MemAttr::owb_iwb)
+                              .set(arch::GBPA::ALLOCCFG, 0b1010) // write-allocate
+                              .set(arch::GBPA::SHCFG, arch::ShareabilityOverride::inner)
+                              .set(arch::GBPA::PRIVCFG, arch::PrivilegeOverride::privileged)
+                              .set(arch::GBPA::INSTCFG, arch::InstructionOverride::instruction)
+                              .set(arch::GBPA::Update, 1);
+  rig.w32<arch::GBPA>(gbpa.raw());
+  const auto a = of(1, 0x1000);
+  EXPECT_EQ(a.mair, 0xddU);
+  EXPECT_EQ(a.shareability, 3U);
+  EXPECT_TRUE(a.privileged);
+  EXPECT_TRUE(a.instruction);
+}
+
+TEST_F(Out, WithoutATTR_TYPES_OVROverridesDoNothing) {
+  auto f = Rig::with_substreams();
+  f.attr_types_override = false;
+  Rig other{f};
+  other.put_ste(1, other.bypass_ste().set(Ste::MTCFG, 1).set(Ste::SHCFG, arch::ShareabilityOverride::outer));
+  const auto t = other.port->translate({1, {}, 0x1000, 1, false, false, false});
+  EXPECT_EQ(t.attributes.mair, 0xffU);
+  EXPECT_EQ(t.attributes.shareability, 0U);
 }
 
 TEST_F(Out, Stage2CombinesWithWhatTheSTEMakesOfTheClients) {
