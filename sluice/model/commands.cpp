@@ -89,7 +89,7 @@ void Core::execute(const arch::Command& command) {
     complete_sync();
     return;
   default:
-    log_.append(command);
+    append(command);
     advance();
     return;
   }

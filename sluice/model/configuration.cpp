@@ -80,7 +80,7 @@ bool Configuration::resolve(const LiveRegisters& registers, std::uint32_t sid, s
   regime.s1 = stage1_of(cd, world, facts_);
   const auto asid = static_cast<std::uint16_t>(two_halves(world) ? cd.get(arch::Cd::ASID) : 0);
   const bool aset = cd.get(arch::Cd::ASET) != 0;
-  regime.context = contexts_.name({Context::Kind::va, world, false, vmid, asid});
+  regime.context = contexts_.name({Context::Kind::va, world, aset, vmid, asid});
   regime.global_context =
       two_halves(world) ? contexts_.name({Context::Kind::va_global, world, aset, vmid, 0}) : regime.context;
   return true;

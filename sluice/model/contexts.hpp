@@ -16,7 +16,7 @@ struct Context {
   };
   Kind kind{};
   World world{};
-  bool aset{};          // of a global translation
+  bool aset{};          // of stage 1
   std::uint16_t vmid{}; // of NS-EL1, when stage 2 exists
   std::uint16_t asid{}; // of a translation that is not global, unless the world is NS-EL2
 

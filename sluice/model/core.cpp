@@ -100,6 +100,7 @@ Counters Core::counters() const {
   c.events_discarded = count_.events_discarded.load(base::Order::relaxed);
   c.wire_edges = count_.wire_edges.load(base::Order::relaxed);
   c.events_merged = count_.events_merged.load(base::Order::relaxed);
+  c.broadcasts = count_.broadcasts.load(base::Order::relaxed);
   c.messages = count_.messages.load(base::Order::relaxed);
   c.wfe_events = count_.wfe_events.load(base::Order::relaxed);
   c.syncs_held = count_.syncs_held.load(base::Order::relaxed);

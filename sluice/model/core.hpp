@@ -45,6 +45,10 @@ public:
   // Does pending work unless somebody is at it; true if something happened.
   bool poll();
   Counters counters() const;
+  // 3.17, broadcast.cpp
+  void broadcast(const arch::Command& tlbi);
+  std::uint64_t dvm_sync() const;
+  bool dvm_synced(std::uint64_t number);
   Snapshot snapshot();
 
   // The ports' side
@@ -105,6 +109,7 @@ private:
   void begin(Barrier& barrier);
   void end(Barrier& barrier);
   bool passed(const Barrier& barrier);
+  void append(const arch::Command& command);
   void publish_waiting();
 
   // interrupts.cpp
@@ -140,6 +145,7 @@ private:
   platform::SpinLock write_lock_;  // register writes take turns
   platform::SpinLock events_lock_; // the event queue's producer
   platform::SpinLock ports_lock_;  // the list of ports
+  platform::SpinLock log_lock_;    // the log's writer
   platform::SpinLock gerror_lock_; // GERROR's toggles
   PortLink* ports_{};
   Stalls stalls_;
@@ -159,7 +165,7 @@ private:
 
   struct {
     base::Atomic<std::uint64_t> commands{0}, syncs{0}, command_errors{0}, events_recorded{0}, events_discarded{0},
-        wire_edges{0}, syncs_held{0}, wfe_events{0}, messages{0}, events_merged{0};
+        wire_edges{0}, syncs_held{0}, wfe_events{0}, messages{0}, events_merged{0}, broadcasts{0};
     base::Atomic<std::uint32_t> holding_port{0};
   } count_;
 };

@@ -46,7 +46,7 @@ bool Core::acknowledge_smmuen() {
   const bool begins = !smmuen_barrier_.pending;
   if (begins) {
     live_smmuen_.store(static_cast<std::uint32_t>(wanted), base::Order::release);
-    log_.append(InvalidationLog::registers_changed);
+    append(InvalidationLog::registers_changed);
     begin(smmuen_barrier_);
   }
   if (!passed(smmuen_barrier_)) {
@@ -70,7 +70,7 @@ bool Core::acknowledge_gbpa() {
   const bool begins = !gbpa_barrier_.pending;
   if (begins) {
     live_gbpa_.store(gbpa.raw(), base::Order::release);
-    log_.append(InvalidationLog::registers_changed);
+    append(InvalidationLog::registers_changed);
     begin(gbpa_barrier_);
   }
   if (!passed(gbpa_barrier_)) {

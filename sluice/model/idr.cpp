@@ -110,7 +110,7 @@ Refusal not_modelled(const Features& f) {
   if (f.pri) {
     return Refusal::no_pri;
   }
-  return f.btm ? Refusal::no_btm : Refusal::none;
+  return Refusal::none;
 }
 
 } // namespace

@@ -41,7 +41,6 @@ enum class Refusal : std::uint8_t {
   no_v34, // EPAN and MTEPERM, mandatory from v3.4
   no_ats,
   no_pri,
-  no_btm,
 };
 
 Refusal refusal(const Features& features, const Knobs& knobs);

@@ -8,9 +8,9 @@
 
 namespace sluice::model {
 
-// Invalidations on their way to the ports. One writer appends; each port reads at its own pace and drops all that it
-// has cached when the writer has lapped it. A position counts entries since the beginning; head() is the position after
-// the last entry.
+// Invalidations on their way to the ports. Writers append; each port reads at its own pace and drops all that it
+// has cached when the writer has lapped it. Writers take turns by a lock of their own. A position counts entries since
+// the beginning; head() is the position after the last entry.
 class InvalidationLog {
 public:
   static constexpr std::uint64_t size = 1024;
@@ -19,6 +19,9 @@ public:
   static constexpr arch::Command registers_changed{};
 
   const base::Atomic<std::uint64_t>& head() const { return head_; }
+
+  // 3.17: an entry that came by broadcast is the TLBI command of the same scope with this bit, which no TLBI has.
+  static constexpr std::uint64_t by_broadcast = arch::Command::SSec.mask;
 
   void append(const arch::Command& command) {
     const std::uint64_t at = head_.load(base::Order::relaxed);

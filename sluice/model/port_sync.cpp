@@ -130,7 +130,11 @@ void PortCore::invalidate_translations(const arch::Command& command) {
   const auto of_vm = [&](const Context& c) {
     return c.world == World::el1 && (!facts_.features.stage2 || ((c.vmid ^ vmid) & vmids) == 0);
   };
-  const auto of_asid = [&](const Context& c) { return c.kind == Kind::va && c.asid == asid; };
+  // 3.17: what an ASID of its own set has cached does not follow the processors' maintenance by ASID.
+  const bool by_broadcast = (command.w[0] & InvalidationLog::by_broadcast) != 0;
+  const auto follows = [&](const Context& c) { return !(by_broadcast && c.aset); };
+  const auto of_asid = [&](const Context& c) { return c.kind == Kind::va && c.asid == asid && follows(c); };
+  const auto global = [&](const Context& c) { return c.kind == Kind::va_global && follows(c); };
   const auto forget = [&](auto matches) {
     if (contexts_.forget(matches)) {
       unbind_all();
@@ -153,7 +157,7 @@ void PortCore::invalidate_translations(const arch::Command& command) {
     forget([&](const Context& c) { return of_vm(c) && of_asid(c); });
     return;
   case CMD_TLBI_NH_VA:
-    by_address([&](const Context& c) { return of_vm(c) && (of_asid(c) || c.kind == Kind::va_global); });
+    by_address([&](const Context& c) { return of_vm(c) && (of_asid(c) || global(c)); });
     return;
   case CMD_TLBI_NH_VAA:
     by_address([&](const Context& c) { return of_vm(c) && c.kind != Kind::ipa; });
@@ -165,10 +169,10 @@ void PortCore::invalidate_translations(const arch::Command& command) {
     forget([&](const Context& c) { return c.world == World::el2_e2h && of_asid(c); });
     return;
   case CMD_TLBI_EL2_VA: // E2H 0: no ASIDs
-    by_address([&](const Context& c) { return c.world == el2 && (!e2h || of_asid(c) || c.kind == Kind::va_global); });
+    by_address([&](const Context& c) { return c.world == el2 && (e2h ? of_asid(c) || global(c) : follows(c)); });
     return;
   case CMD_TLBI_EL2_VAA:
-    by_address([&](const Context& c) { return c.world == el2; });
+    by_address([&](const Context& c) { return c.world == el2 && (e2h || follows(c)); });
     return;
   case CMD_TLBI_S2_IPA: // not what stage 1 and 2 have made together
     by_address([&](const Context& c) { return of_vm(c) && c.kind == Kind::ipa; });

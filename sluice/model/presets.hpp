@@ -23,6 +23,7 @@ inline constexpr std::array<Preset, 6> presets{{
      {.version = 3,
       .sev = true,
       .msi = true,
+      .btm = true,
       .httu = 2,
       .stall_model = 0,
       .streamid_bits = 32,

@@ -17,6 +17,9 @@ Smmu::~Smmu() = default;
 
 std::uint64_t Smmu::read(std::uint32_t offset, unsigned size) { return core_->read(offset, size); }
 void Smmu::write(std::uint32_t offset, unsigned size, std::uint64_t value) { core_->write(offset, size, value); }
+void Smmu::broadcast(const arch::Command& tlbi) { core_->broadcast(tlbi); }
+std::uint64_t Smmu::dvm_sync() { return core_->dvm_sync(); }
+bool Smmu::dvm_synced(std::uint64_t number) { return core_->dvm_synced(number); }
 bool Smmu::step() { return core_->poll(); }
 const Features& Smmu::features() const { return core_->facts().features; }
 Counters Smmu::counters() const { return core_->counters(); }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sluice/arch/command.hpp>
 #include <sluice/base/result.hpp>
 #include <sluice/model/bus.hpp>
 #include <sluice/model/features.hpp>
@@ -17,6 +18,7 @@ class Core;
 struct Counters {
   std::uint64_t commands{};         // consumed, CMD_SYNC included
   std::uint64_t syncs{};            // CMD_SYNCs completed
+  std::uint64_t broadcasts{};       // taken part in
   std::uint64_t command_errors{};   // 7.1
   std::uint64_t events_recorded{};  // written to the event queue
   std::uint64_t events_discarded{}; // 7.2.1: the queue was disabled, full or in error
@@ -58,6 +60,12 @@ public:
   // one of another size is RAZ/WI, as is a 64-bit access to two 32-bit registers.
   std::uint64_t read(std::uint32_t offset, unsigned size);
   void write(std::uint32_t offset, unsigned size, std::uint64_t value);
+  // 3.17: broadcast TLB maintenance of a processor in the same domain, as the TLBI command of the same scope. Taken
+  // only with IDR0.BTM and while CR2.PTM is 0. No CMD_SYNC completes it, but a DVM Sync: all broadcasts before
+  // dvm_sync() have taken effect, and what used the translations has ended, when dvm_synced() of its number is true.
+  void broadcast(const arch::Command& tlbi);
+  std::uint64_t dvm_sync();
+  bool dvm_synced(std::uint64_t number);
   // Does what is pending; true if something happened.
   bool step();
 

@@ -114,7 +114,6 @@ const RefusalCase refusals[] = {
      }},
     {"ATSNotYet", Refusal::no_ats, later, [](F& f, K&) { f.ats = true; }},
     {"PRINotYet", Refusal::no_ats, later, [](F& f, K&) { f.pri = f.ats = true; }},
-    {"BTMNotYet", Refusal::no_btm, later, [](F& f, K&) { f.btm = true; }},
 };
 INSTANTIATE_TEST_SUITE_P(Each, Refused, testing::ValuesIn(refusals), [](const auto& i) { return i.param.name; });
 
