@@ -12,7 +12,8 @@ if(NOT preload OR NOT SLUICE_SHAREABLE OR NOT TARGET sluice-machine OR NOT fmt_F
 endif()
 sluice_targets(targets machine advise +json)
 # Of scenario only the machine file is needed; compiled once more, it brings its own {fmt} along.
-add_library(sluice-preload SHARED ${preload} sluice/scenario/machine_file.cpp)
+file(GLOB machine_file CONFIGURE_DEPENDS sluice/scenario/machine_file*.cpp)
+add_library(sluice-preload SHARED ${preload} ${machine_file})
 target_compile_definitions(sluice-preload PRIVATE FMT_HEADER_ONLY=1)
 target_compile_options(sluice-preload PRIVATE ${SLUICE_SHAREABLE_OPTIONS})
 target_link_libraries(sluice-preload PRIVATE ${targets} sluice-flags sluice-warnings Threads::Threads)

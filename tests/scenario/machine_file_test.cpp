@@ -73,6 +73,45 @@ TEST(MachineFile, EachPresetCanBeMade) {
   }
 }
 
+// Two SMMUs, these root ports and functions.
+std::string with_ports(const std::string& ports, const std::string& functions) {
+  return R"({"smmus": [{}, {}], "root_ports": [)" + ports + R"(], "functions": [)" + functions + "]}";
+}
+
+TEST(MachineFile, AFunctionGoesThroughTheSmmuOfItsRootPort) {
+  const HostConfig host = parse_machine(with_ports(
+      R"({"address": "00:01.0", "bus": 1}, {"address": "00:02.0", "bus": 4, "smmu": 1})",
+      R"({"address": "01:00.0"}, {"address": "04:00.0"}, {"address": "04:00.1", "smmu": 1}, {"address": "00:03.0"})"));
+  ASSERT_EQ(host.functions.size(), 4u);
+  EXPECT_EQ(host.functions[0].smmu, 0u);
+  EXPECT_EQ(host.functions[1].smmu, 1u);
+  EXPECT_EQ(host.functions[2].smmu, 1u);
+  EXPECT_EQ(host.functions[3].smmu, 0u);
+  EXPECT_EQ(host.functions[1].address.requester(), 0x400u);
+  EXPECT_EQ(machine::Host{host}.functions(), 4u);
+}
+
+TEST(MachineFile, AFunctionDoesNotContradictItsRootPort) {
+  expect_refused(with_ports(R"({"address": "00:01.0", "bus": 1})", R"({"address": "01:00.0", "smmu": 1})"),
+                 AllOf(HasSubstr("/functions/0/smmu"), HasSubstr("expected 0")));
+}
+
+TEST(MachineFile, BehindARootPortThereIsOneDevice) {
+  expect_refused(with_ports(R"({"address": "00:01.0", "bus": 1})", R"({"address": "01:01.0"})"),
+                 AllOf(HasSubstr("/functions/0/address"), HasSubstr("expected device 0")));
+}
+
+TEST(MachineFile, ARootPortHasItsAddressAndItsBusForItself) {
+  const std::string first = R"({"address": "00:01.0", "bus": 1}, )";
+  expect_refused(with_ports(first + R"({"address": "00:01.0", "bus": 2})", ""), HasSubstr("/root_ports/1/address"));
+  expect_refused(with_ports(first + R"({"address": "00:02.0", "bus": 1})", ""), HasSubstr("/root_ports/1/bus"));
+  expect_refused(with_ports(first + R"({"address": "01:00.0", "bus": 2})", ""),
+                 AllOf(HasSubstr("/root_ports/1/address"), HasSubstr("root bus")));
+  expect_refused(with_ports(R"({"address": "02:01.0", "bus": 2})", ""), HasSubstr("a bus after"));
+  expect_refused(with_ports(R"({"address": "00:01.0", "bus": 1})", R"({"address": "00:01.0"})"),
+                 AllOf(HasSubstr("/functions/0/address"), HasSubstr("/root_ports/0")));
+}
+
 TEST(MachineFile, TheExampleThatIsShippedHasTwoSmmus) {
   const HostConfig host = read_machine(source / "examples/two-smmus.json");
   EXPECT_EQ(host.smmus.size(), 2u);
@@ -120,7 +159,7 @@ TEST(MachineFile, TheDocumentedMessageIsTheOneThatComes) {
 
 TEST(MachineFile, UnknownKeysAreNamedWithThoseThatThereAre) {
   expect_refused(R"({"smmus": [{}], "functions": [], "extra": 1})",
-                 AllOf(StartsWith("/extra: "), HasSubstr("smmus, functions")));
+                 AllOf(StartsWith("/extra: "), HasSubstr("smmus, root_ports, functions")));
   expect_refused(with_smmu(R"({"presets": "v3.2"})"), AllOf(StartsWith("/smmus/0/presets: "), HasSubstr("preset")));
   expect_refused(with_smmu(R"({"features": {"oas": 44}})"), StartsWith("/smmus/0/features/oas: "));
   expect_refused(with_functions(R"({"address": "00:03.0", "bus": 1})"), StartsWith("/functions/0/bus: "));
@@ -176,7 +215,7 @@ TEST(MachineFile, AnSmmuThatCannotBeIsRefusedWithTheRule) {
                  AllOf(StartsWith("/smmus/0: "), HasSubstr("no encoding"), HasSubstr("(oas)")));
   expect_refused(with_smmu(R"({"features": {"pri": true}})"),
                  AllOf(StartsWith("/smmus/0: "), HasSubstr("the architecture forbids"), HasSubstr("pri_without_ats")));
-  expect_refused(with_smmu(R"({"features": {"btm": true}})"), HasSubstr("not modelled"));
+  expect_refused(with_smmu(R"({"features": {"ats": true}})"), HasSubstr("not modelled"));
 }
 
 TEST(MachineFile, WhatIsNoJsonIsRefusedWithItsLine) {
