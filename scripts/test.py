@@ -26,6 +26,7 @@ NAMES = ["S1ContextPtr", "STRTAB_BASE", "CMD_SYNC", "CFGI_STE", "F_TRANSLATION",
 ELF_SECONDS = 60
 GUEST_SECONDS = 1500  # the first time packages are fetched
 NO_GUEST = 77  # scripts/guest/run.py
+NO_HEADERS = 77  # scripts/uapi.py
 EVERY_HEADER = ["all", "all_verify_interface_header_sets"]  # also each header alone
 TSAN_ADVICE = ("ThreadSanitizer does not run on this kernel, neither plain nor under `setarch -R`; it needs the sysctl "
                "vm.mmap_rnd_bits at 28 or less, or kernel.randomize_va_space=0")
@@ -251,6 +252,23 @@ def guest(report, what, required):
         report.count(name, False, log)
 
 
+def uapi_headers(report, required):
+    """Our copy of the interface against the headers of the real kernel."""
+    name = "uapi headers"
+    start, log = report.step(name), log_path(name)
+    with open(log, "wb") as file:
+        status = subprocess.run([sys.executable, "scripts/uapi.py"], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=file,
+                                stderr=subprocess.STDOUT).returncode
+    with open(log, encoding="utf-8", errors="replace") as file:
+        last = (file.read().strip().splitlines() or ["?"])[-1]
+    if status == NO_HEADERS and not required:
+        report.end(start, f"SKIP: {last}")
+        report.skipped += 1
+        return
+    report.end(start, "ok" if status == 0 else "FAILED")
+    report.count("the kernel's headers are required and are not there" if status == NO_HEADERS else name, status == 0, log)
+
+
 def try_mutants(report):
     for name, killed, what, seconds in mutants.run(mutants.part_of(mutants.all_mutants(), mutants.commit())):
         start = report.step(f"mutant {name}") - seconds
@@ -273,16 +291,18 @@ def main():
     parser.add_argument("--all", action="store_true", help="also what is slow: clang, mutants, a consumer project")
     parser.add_argument("--require-tsan", action="store_true", help="it is a failure if TSan cannot run; so with CI=true")
     parser.add_argument("--require-guest", action="store_true",
-                        help="it is a failure if QEMU and a guest cannot be fetched; so with CI=true")
+                        help="it is a failure if QEMU and a guest, or the kernel's headers, cannot be fetched; so with CI=true")
     options = parser.parse_args()
     os.makedirs(LOGS, exist_ok=True)
     report = Report()
 
     report.check("lint", [sys.executable, "scripts/lint.py"])
     report.check("scripts", [sys.executable, "-m", "unittest", "discover", "-s", "tests/scripts", "-p", "*_test.py"])
+    require_fetched = options.require_guest or os.environ.get("CI") == "true"
+    uapi_headers(report, require_fetched)
     build(report, "release")
     ctest(report, "release")
-    guest(report, "all" if options.all else "nested", options.require_guest or os.environ.get("CI") == "true")
+    guest(report, "all" if options.all else "nested", require_fetched)
     build(report, "asan")
     ctest(report, "asan")
     threads(report, options.require_tsan or os.environ.get("CI") == "true")

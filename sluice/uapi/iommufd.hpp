@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sluice/uapi/iommufd_queues.hpp>
+
 #include <cstddef>
 #include <cstdint>
 
@@ -88,6 +90,9 @@ struct IoasUnmap {
   static constexpr std::size_t min_size = 24;
 };
 
+enum OptionId : std::uint32_t { option_rlimit_mode = 0, option_huge_pages = 1 };
+enum OptionOp : std::uint16_t { option_set = 0, option_get = 1 };
+
 struct Option {
   static constexpr std::uint32_t nr = 0x87;
   std::uint32_t size{};
@@ -98,6 +103,8 @@ struct Option {
   std::uint64_t val64{};
   static constexpr std::size_t min_size = 24;
 };
+
+enum VfioIoasOp : std::uint16_t { vfio_ioas_get = 0, vfio_ioas_set = 1, vfio_ioas_clear = 2 };
 
 struct VfioIoas {
   static constexpr std::uint32_t nr = 0x88;
@@ -158,6 +165,8 @@ struct GetHwInfo {
   static constexpr std::size_t min_size = 32;
 };
 
+enum DirtyTrackingFlags : std::uint32_t { dirty_tracking_enable = 1 };
+
 struct HwptSetDirtyTracking {
   static constexpr std::uint32_t nr = 0x8b;
   std::uint32_t size{};
@@ -166,6 +175,8 @@ struct HwptSetDirtyTracking {
   std::uint32_t reserved{};
   static constexpr std::size_t min_size = 16;
 };
+
+enum DirtyBitmapFlags : std::uint32_t { dirty_bitmap_no_clear = 1 };
 
 struct HwptGetDirtyBitmap {
   static constexpr std::uint32_t nr = 0x8c;
@@ -276,28 +287,16 @@ struct HwQueueAlloc {
   static constexpr std::size_t min_size = 40;
 };
 
-// What a vEVENTQ's descriptor delivers before the data of each event.
-struct VeventHeader {
+struct IoasNoiommuGetPa {
+  static constexpr std::uint32_t nr = 0x95;
+  std::uint32_t size{};
   std::uint32_t flags{};
-  std::uint32_t sequence{};
-};
-enum VeventFlags : std::uint32_t { vevent_lost = 1 };
-
-// What a fault queue's descriptor delivers and takes.
-struct HwptPgfault {
-  std::uint32_t flags{};
-  std::uint32_t dev_id{};
-  std::uint32_t pasid{};
-  std::uint32_t grpid{};
-  std::uint32_t perm{};
+  std::uint32_t ioas_id{};
   std::uint32_t reserved{};
-  std::uint64_t addr{};
-  std::uint32_t length{};
-  std::uint32_t cookie{};
-};
-struct HwptPageResponse {
-  std::uint32_t cookie{};
-  std::uint32_t code{};
+  std::uint64_t iova{};
+  std::uint64_t length{};
+  std::uint64_t out_phys{};
+  static constexpr std::size_t min_size = 40;
 };
 
 inline constexpr std::uint32_t max_veventq_depth = 1U << 19;
@@ -310,7 +309,6 @@ static_assert(sizeof(VfioIoas) == 12 && sizeof(HwptAlloc) == 48 && sizeof(GetHwI
 static_assert(sizeof(HwptSetDirtyTracking) == 16 && sizeof(HwptGetDirtyBitmap) == 48 && sizeof(HwptInvalidate) == 32);
 static_assert(sizeof(FaultQueueAlloc) == 16 && sizeof(IoasMapFile) == 40 && sizeof(ViommuAlloc) == 40);
 static_assert(sizeof(VdeviceAlloc) == 24 && sizeof(IoasChangeProcess) == 8 && sizeof(VeventqAlloc) == 32);
-static_assert(sizeof(HwQueueAlloc) == 40 && sizeof(VeventHeader) == 8 && sizeof(HwptPgfault) == 40 &&
-              sizeof(HwptPageResponse) == 8);
+static_assert(sizeof(HwQueueAlloc) == 40 && sizeof(IoasNoiommuGetPa) == 40);
 
 } // namespace sluice::uapi::iommufd
