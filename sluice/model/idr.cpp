@@ -107,9 +107,6 @@ Refusal not_modelled(const Features& f) {
   if (f.ats) {
     return Refusal::no_ats;
   }
-  if (f.pri) {
-    return Refusal::no_pri;
-  }
   return Refusal::none;
 }
 

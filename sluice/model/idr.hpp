@@ -39,8 +39,7 @@ enum class Refusal : std::uint8_t {
   stall_max_zero,  // 6.3.6: STALL_MAX is 0 exactly when stalls are not supported
   // unsupported: not modelled
   no_v34, // EPAN and MTEPERM, mandatory from v3.4
-  no_ats,
-  no_pri,
+  no_ats, // ATS, and PRI, which needs it
 };
 
 Refusal refusal(const Features& features, const Knobs& knobs);

@@ -47,6 +47,7 @@ const RefusalCase refusals[] = {
     {"BBML", Refusal::bbml, value, [](F& f, K&) { f.bbml = 3; }},
     {"HTTU", Refusal::httu, value, [](F& f, K&) { f.httu = 3; }},
     {"StallModel", Refusal::stall_model, value, [](F& f, K&) { f.stall_model = 3; }},
+    {"STALL_MAX", Refusal::stall_max, value, [](F& f, K&) { f.stall_max = 0x1'0000; }},
     {"CacheOfNoPowerOfTwo", Refusal::cache_size, value, [](F&, K& k) { k.tlb = 3; }},
     {"NoCache", Refusal::cache_size, value, [](F&, K& k) { k.ste_cache = 0; }},
     {"NoStage", Refusal::no_stage, together, [](F& f, K&) { f.stage1 = f.stage2 = f.hyp = false; }},

@@ -1,0 +1,97 @@
+#include "rig.hpp"
+
+#include <sluice/model/stalls.hpp>
+#include <sluice/model/validity.hpp>
+
+#include <filesystem>
+#include <fstream>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+#include <utility>
+
+// docs/model.md names each condition that the model raises, and for each a test that is here.
+namespace sluice::model::test {
+namespace {
+
+std::string document() {
+  const auto path = std::filesystem::path{__FILE__}.parent_path() / "../../docs/model.md";
+  std::ifstream file{path};
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+std::set<std::string> tests_here() {
+  std::set<std::string> all;
+  const auto& unit = *testing::UnitTest::GetInstance();
+  for (int i = 0; i < unit.total_test_suite_count(); ++i) {
+    const auto& suite = *unit.GetTestSuite(i);
+    for (int j = 0; j < suite.total_test_count(); ++j) {
+      all.insert(std::string{suite.name()} + "." + suite.GetTestInfo(j)->name());
+    }
+  }
+  return all;
+}
+
+// The compiler's own spelling of an enumerator, empty where there is none.
+template <auto E>
+std::string spelling() {
+  const std::string text = __PRETTY_FUNCTION__;
+  const auto start = text.find("E = ") + 4;
+  const std::string value = text.substr(start, text.find_first_of(";]", start) - start);
+  const auto at = value.rfind("::");
+  return value.find('(') != value.npos || at == value.npos ? "" : value.substr(at + 2);
+}
+
+template <class Enum, std::size_t... I>
+std::vector<std::string> enumerators(std::index_sequence<I...>) {
+  std::vector<std::string> all;
+  for (const auto& name : {spelling<static_cast<Enum>(I)>()...}) {
+    if (!name.empty() && name != "none" && name != "NONE" && name != "served") {
+      all.push_back(name);
+    }
+  }
+  return all;
+}
+
+template <class Enum>
+void all_are_listed(const std::string& prefix, std::size_t at_least, const std::set<std::string>& not_raised = {}) {
+  const std::string text = document();
+  const auto names = enumerators<Enum>(std::make_index_sequence<64>{});
+  EXPECT_GE(names.size(), at_least);
+  for (const auto& name : names) {
+    EXPECT_TRUE(not_raised.contains(name) || text.find("| `" + prefix + name + "`") != text.npos) << prefix << name;
+  }
+}
+
+TEST(Conditions, EachRefusalIsInTheDocument) { all_are_listed<Refusal>("Refusal::", 25); }
+TEST(Conditions, EachBadSTEIsInTheDocument) { all_are_listed<BadSte>("BadSte::", 20); }
+TEST(Conditions, EachBadCDIsInTheDocument) { all_are_listed<BadCd>("BadCd::", 14); }
+TEST(Conditions, EachResponseIsInTheDocument) { all_are_listed<Outcome::Kind>("Kind::", 3); }
+TEST(Conditions, EachVerdictIsInTheDocument) { all_are_listed<Verdict>("Verdict::", 3); }
+TEST(Conditions, EachCommandErrorIsInTheDocument) { all_are_listed<arch::Cerror>("Cerror::", 3, {"ATC_INV_SYNC"}); }
+TEST(Conditions, EachEventIsInTheDocument) {
+  all_are_listed<EventType>("", 15,
+                            {"F_UUT", "F_BAD_ATS_TREQ", "F_TRANSL_FORBIDDEN", "F_TLB_CONFLICT", "F_CFG_CONFLICT",
+                             "E_PAGE_REQUEST", "F_VMS_FETCH"});
+}
+
+TEST(Conditions, EachTestThatTheDocumentNamesIsHere) {
+  const auto here = tests_here();
+  const std::string text = document();
+  const std::regex name{"`([A-Za-z0-9_/]+\\.[A-Za-z0-9_/]+)`"};
+  unsigned found = 0;
+  for (auto i = std::sregex_iterator{text.begin(), text.end(), name}; i != std::sregex_iterator{}; ++i) {
+    const std::string test = (*i)[1];
+    if (test.find("cpp") == test.npos && test.find("hpp") == test.npos) {
+      EXPECT_TRUE(here.contains(test)) << test;
+      ++found;
+    }
+  }
+  EXPECT_GT(found, 150U);
+}
+
+} // namespace
+} // namespace sluice::model::test
