@@ -165,6 +165,13 @@ Status ioas_copy(Call& call) {
   if (!source) {
     return source.error();
   }
+  if (cmd.length == 0) {
+    return Errc::invalid_argument;
+  }
+  std::uint64_t last{};
+  if (__builtin_add_overflow(cmd.src_iova, cmd.length - 1, &last)) {
+    return Errc::overflow;
+  }
   auto target = call.objects().get<Ioas>(cmd.dst_ioas_id);
   if (!target) {
     return target.error();

@@ -159,6 +159,19 @@ TEST_F(Attached, PagesThatWereMappedForReadingAreNotCopiedForWriting) {
   EXPECT_EQ(c.call(cmd), EPERM);
 }
 
+TEST_F(Attached, TheSourceOfACopyIsLookedAtBeforeItsTarget) {
+  u::IoasCopy cmd{.flags = 7, .dst_ioas_id = 99, .src_ioas_id = ioas, .length = 0, .src_iova = 0x1'0000};
+  EXPECT_EQ(c.call(cmd), EINVAL);
+  cmd.length = 2 * page;
+  cmd.src_iova = top - page;
+  EXPECT_EQ(c.call(cmd), EOVERFLOW);
+  cmd.src_iova = 0x1'0000;
+  EXPECT_EQ(c.call(cmd), ENOENT);
+  cmd.length = top;
+  cmd.src_ioas_id = 98;
+  EXPECT_EQ(c.call(cmd), EOVERFLOW);
+}
+
 TEST_F(Attached, AFileIsMappedFromItsOffset) {
   u::IoasMapFile cmd{.flags = 7, .ioas_id = ioas, .fd = 5, .start = 0x3000, .length = page, .iova = 0x1'0000};
   ASSERT_EQ(c.call(cmd), 0);
