@@ -2,10 +2,6 @@
 
 namespace sluice::iommufd {
 
-namespace {
-constexpr int no_file = -1;
-}
-
 std::shared_ptr<Backing> Backing::memory(Pages& pages, std::uint64_t user_va, std::uint64_t length, bool writable) {
   return std::shared_ptr<Backing>{new Backing{pages, no_file, user_va, length, writable}};
 }

@@ -20,6 +20,7 @@ public:
 
   std::uint64_t length() const { return length_; }
   bool writable() const { return writable_; }
+  bool is_file() const { return fd_ != no_file; }
   // Address of the first byte within its page: user_va or the file offset.
   std::uint64_t start() const { return start_; }
   // Machine address of the first byte. Errors: as Pages.
@@ -28,6 +29,8 @@ public:
   void abandon() { abandoned_ = true; }
 
 private:
+  static constexpr int no_file = -1;
+
   Backing(Pages& pages, int fd, std::uint64_t start, std::uint64_t length, bool writable)
       : pages_{pages}, fd_{fd}, start_{start}, length_{length}, writable_{writable} {}
 

@@ -21,6 +21,8 @@ struct Call {
   Objects& objects() { return context.objects_; }
   Host& host() { return context.host_; }
   platform::Sync& sync() { return context.sync_; }
+  std::uint32_t& vfio_ioas() { return context.vfio_ioas_; }
+  bool& accounts_by_process() { return context.accounts_by_process_; }
 
   template <class T>
   T& as() {
@@ -57,6 +59,7 @@ const CallEntry* find_call(std::uint32_t number);
 namespace calls {
 base::Status destroy(Call& call);
 base::Status ioas_alloc(Call& call);
+base::Status ioas_allow_iovas(Call& call);
 base::Status ioas_iova_ranges(Call& call);
 base::Status ioas_map(Call& call);
 base::Status ioas_map_file(Call& call);
@@ -68,6 +71,11 @@ base::Status get_hw_info(Call& call);
 base::Status viommu_alloc(Call& call);
 base::Status vdevice_alloc(Call& call);
 base::Status veventq_alloc(Call& call);
+base::Status option(Call& call);
+base::Status vfio_ioas(Call& call);
+base::Status ioas_change_process(Call& call);
+base::Status hw_queue_alloc(Call& call);
+base::Status ioas_noiommu_get_pa(Call& call);
 } // namespace calls
 
 } // namespace sluice::iommufd

@@ -19,17 +19,23 @@ constexpr CallEntry entry(Handler handler) {
 constexpr std::array entries{
     entry<u::Destroy>(calls::destroy),
     entry<u::IoasAlloc>(calls::ioas_alloc),
+    entry<u::IoasAllowIovas>(calls::ioas_allow_iovas),
     entry<u::IoasCopy>(calls::ioas_copy),
     entry<u::IoasIovaRanges>(calls::ioas_iova_ranges),
     entry<u::IoasMap>(calls::ioas_map),
     entry<u::IoasMapFile>(calls::ioas_map_file),
     entry<u::IoasUnmap>(calls::ioas_unmap),
+    entry<u::Option>(calls::option),
+    entry<u::VfioIoas>(calls::vfio_ioas),
     entry<u::HwptAlloc>(calls::hwpt_alloc),
     entry<u::GetHwInfo>(calls::get_hw_info),
     entry<u::HwptInvalidate>(calls::hwpt_invalidate),
     entry<u::ViommuAlloc>(calls::viommu_alloc),
     entry<u::VdeviceAlloc>(calls::vdevice_alloc),
+    entry<u::IoasChangeProcess>(calls::ioas_change_process),
     entry<u::VeventqAlloc>(calls::veventq_alloc),
+    entry<u::HwQueueAlloc>(calls::hw_queue_alloc),
+    entry<u::IoasNoiommuGetPa>(calls::ioas_noiommu_get_pa),
 };
 
 } // namespace
@@ -39,6 +45,13 @@ const CallEntry* find_call(std::uint32_t number) {
   return it != entries.end() ? &*it : nullptr;
 }
 
-base::Status calls::destroy(Call& call) { return call.objects().destroy(call.as<u::Destroy>().id); }
+base::Status calls::destroy(Call& call) {
+  const std::uint32_t id = call.as<u::Destroy>().id;
+  auto status = call.objects().destroy(id);
+  if (status && call.vfio_ioas() == id) {
+    call.vfio_ioas() = 0;
+  }
+  return status;
+}
 
 } // namespace sluice::iommufd

@@ -28,7 +28,7 @@ int Context::ioctl(std::uint32_t number, std::uint64_t argument) {
 // The order of these answers is the interface's: a bad pointer before an unknown number, within the range of numbers
 // that exist.
 Status Context::dispatch(std::uint32_t number, std::uint64_t argument) {
-  constexpr std::uint32_t last_number = uapi::iommufd::HwQueueAlloc::nr;
+  constexpr std::uint32_t last_number = uapi::iommufd::IoasNoiommuGetPa::nr;
   if ((number & 0xff) < uapi::iommufd::call_base || (number & 0xff) > last_number) {
     return Errc::unknown_call;
   }

@@ -68,6 +68,8 @@ private:
   Observer* observer_;
   platform::Mutex mutex_;
   Objects objects_;
+  std::uint32_t vfio_ioas_{};  // VFIO_IOAS: the id of the one that programs of the older interface use; 0: none
+  bool accounts_by_process_{}; // OPTION RLIMIT_MODE
 };
 
 } // namespace sluice::iommufd

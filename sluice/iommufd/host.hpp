@@ -100,7 +100,8 @@ struct Host {
   Caller& caller;
   Pages& pages;
   Channels& channels;
-  bool without_invalidate{}; // as on a driver that lacks the operation
+  bool without_invalidate{};   // as on a driver that lacks the operation
+  bool without_sys_resource{}; // as for a process without CAP_SYS_RESOURCE
 };
 
 } // namespace sluice::iommufd

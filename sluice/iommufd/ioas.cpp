@@ -1,7 +1,6 @@
 #include <sluice/iommufd/ioas.hpp>
 
 #include <algorithm>
-#include <bit>
 #include <limits>
 
 namespace sluice::iommufd {
@@ -32,18 +31,21 @@ bool Ioas::reserved_in(const Range& range) const {
   return std::any_of(reserved_.begin(), reserved_.end(), [&](const Reserved& r) { return r.range.meets(range); });
 }
 
-base::Status Ioas::put(iommu::Domain& domain, std::uint64_t iova, const Area& area) {
+base::Status Ioas::put(iommu::Domain& domain, std::uint64_t iova, const Area& area) const {
   const auto address = area.backing->pin(iova - area.offset);
   if (!address) {
     return address.error();
   }
   const std::uint64_t length = area.last - iova + 1;
-  const auto made = domain.map(iova, *address + area.offset, length, area.prot);
-  if (!made) {
-    if (made.done != 0) {
-      static_cast<void>(domain.unmap(iova, made.done));
+  const std::uint64_t step = huge_pages_ ? length : page_size;
+  for (std::uint64_t at = 0; at < length; at += step) {
+    const auto made = domain.map(iova + at, *address + area.offset + at, step, area.prot);
+    if (!made) {
+      if (at + made.done != 0) {
+        static_cast<void>(domain.unmap(iova, at + made.done));
+      }
+      return made.error();
     }
-    return made.error();
   }
   return {};
 }
@@ -164,12 +166,12 @@ base::Status Ioas::add_domain(iommu::Domain& domain) {
   if (page > page_size) {
     return Errc::invalid_argument;
   }
-  for (const auto& [iova, area] : areas_) {
-    const bool fits =
-        aligned(iova, page) && aligned(area.last + 1, page) && aligned(area.backing->start() + area.offset, page);
-    if (!fits || iova < geometry.first || area.last > geometry.last) {
-      return Errc::reserved_range;
-    }
+  const auto beyond = [&](const Range& range) { return range.start < geometry.first || range.last > geometry.last; };
+  if (!areas_fit(page) || std::any_of(allowed_.begin(), allowed_.end(), beyond) ||
+      std::any_of(areas_.begin(), areas_.end(), [&](const auto& a) {
+        return beyond({a.first, a.second.last});
+      })) {
+    return Errc::reserved_range;
   }
   for (auto it = areas_.begin(); it != areas_.end(); ++it) {
     if (auto status = put(domain, it->first, it->second); !status) {
@@ -201,108 +203,36 @@ void Ioas::remove_domain(iommu::Domain& domain) {
 }
 
 void Ioas::recompute_alignment() {
-  alignment_ = 1;
+  alignment_ = huge_pages_ ? 1 : page_size;
   for (const iommu::Domain* domain : domains_) {
     alignment_ = std::max(alignment_, domain->geometry().page());
   }
 }
 
-base::Status Ioas::reserve(Range range, const void* owner) {
-  if (area_in(range)) {
-    return Errc::reserved_range;
+bool Ioas::areas_fit(std::uint64_t alignment) const {
+  return std::all_of(areas_.begin(), areas_.end(), [&](const auto& entry) {
+    const auto& [iova, area] = entry;
+    return aligned(iova, alignment) && aligned(area.last + 1, alignment) &&
+           aligned(area.backing->start() + area.offset, alignment);
+  });
+}
+
+base::Status Ioas::set_huge_pages(bool wanted) {
+  if (!wanted && huge_pages_) {
+    if (!domains_.empty() && !areas_.empty()) {
+      return Errc::invalid_argument;
+    }
+    if (!areas_fit(page_size)) {
+      return Errc::reserved_range;
+    }
   }
-  reserved_.push_back({range, owner});
+  huge_pages_ = wanted;
+  recompute_alignment();
   return {};
 }
 
-void Ioas::unreserve(const void* owner) {
-  std::erase_if(reserved_, [&](const Reserved& r) { return r.owner == owner; });
-}
-
-std::vector<Range> Ioas::usable() const {
-  std::vector<Range> taken;
-  for (const Reserved& r : reserved_) {
-    taken.push_back(r.range);
-  }
-  std::sort(taken.begin(), taken.end(), [](const Range& a, const Range& b) { return a.start < b.start; });
-  std::vector<Range> free;
-  std::uint64_t next = 0;
-  for (const Range& r : taken) {
-    if (r.start > next) {
-      free.push_back({next, r.start - 1});
-    }
-    if (r.last == top) {
-      return free;
-    }
-    next = std::max(next, r.last + 1);
-  }
-  free.push_back({next, top});
-  return free;
-}
-
-base::Result<std::uint64_t> Ioas::place(const Backing& backing, std::uint64_t offset, const Request& request) const {
-  const std::uint64_t start = backing.start() + offset;
-  if (request.length == 0) {
-    return Errc::invalid_argument;
-  }
-  std::uint64_t iova = request.iova;
-  if (request.fixed) {
-    std::uint64_t last{};
-    if (!aligned(request.length, alignment_) || !aligned(iova, alignment_)) {
-      return Errc::invalid_argument;
-    }
-    if (__builtin_add_overflow(iova, request.length - 1, &last)) {
-      return Errc::overflow;
-    }
-    if (reserved_in({iova, last})) {
-      return Errc::invalid_argument;
-    }
-    if (area_in({iova, last})) {
-      return Errc::already_exists;
-    }
-  } else {
-    const auto chosen = choose(start, request.length);
-    if (!chosen) {
-      return chosen.error();
-    }
-    iova = *chosen;
-  }
-  if (!aligned(start % page_size, alignment_)) {
-    return Errc::invalid_argument;
-  }
-  return iova;
-}
-
-// First fit, ascending from the second page; as aligned as the memory, so that large pages can be used. The bits within
-// the page are those of the memory.
-base::Result<std::uint64_t> Ioas::choose(std::uint64_t start, std::uint64_t length) const {
-  if (length >= top / 2) {
-    return Errc::overflow;
-  }
-  const std::uint64_t in_page = start % page_size;
-  const std::uint64_t by_length = std::bit_ceil(length);
-  const std::uint64_t by_start = start == 0 ? huge_page_size : start & (~start + 1);
-  const std::uint64_t align = std::max(std::min({by_length, by_start, huge_page_size}), std::uint64_t{1});
-  if (align < alignment_ || !aligned(length, alignment_)) {
-    return Errc::invalid_argument;
-  }
-  const std::uint64_t step = std::max(align, page_size);
-  for (const Range& range : usable()) {
-    std::uint64_t at = std::max(range.start, page_size);
-    while (at < top - 2 * huge_page_size) {
-      at = (at + step - 1) / step * step + in_page;
-      const std::uint64_t last = at + length - 1;
-      if (last < at || last > std::min(range.last, top - page_size)) {
-        break;
-      }
-      const auto next = areas_.upper_bound(last);
-      if (next == areas_.begin() || std::prev(next)->second.last < at) {
-        return at;
-      }
-      at = std::prev(next)->second.last + 1;
-    }
-  }
-  return Errc::no_space;
+bool Ioas::only_files() const {
+  return std::all_of(areas_.begin(), areas_.end(), [](const auto& entry) { return entry.second.backing->is_file(); });
 }
 
 } // namespace sluice::iommufd

@@ -54,9 +54,18 @@ public:
   base::Status add_domain(iommu::Domain& domain);
   void remove_domain(iommu::Domain& domain);
 
-  // Keeps IOVAs free for `owner`. Errors: reserved_range (an area is there).
+  // Keeps IOVAs free for `owner`. Errors: reserved_range (an area or an allowed range is there).
   base::Status reserve(Range range, const void* owner);
   void unreserve(const void* owner);
+  // Where areas go whose IOVA the client does not name, instead of anywhere that is not reserved; none: anywhere. The
+  // ranges do not meet. Errors: reserved_range (one of them is).
+  base::Status allow(std::vector<Range> ranges);
+  // Whether mappings may use pages larger than the host's. Errors of false: invalid_argument (hardware has areas
+  // already), reserved_range (an area is not made of whole pages).
+  base::Status set_huge_pages(bool wanted);
+  bool huge_pages() const { return huge_pages_; }
+  // No area shows memory of a process.
+  bool only_files() const;
   // What may be mapped, ascending.
   std::vector<Range> usable() const;
   std::uint64_t alignment() const { return alignment_; }
@@ -81,15 +90,18 @@ private:
   bool reserved_in(const Range& range) const;
   base::Result<std::uint64_t> place(const Backing& backing, std::uint64_t offset, const Request& request) const;
   base::Result<std::uint64_t> choose(std::uint64_t start, std::uint64_t length) const;
-  static base::Status put(iommu::Domain& domain, std::uint64_t iova, const Area& area);
+  bool areas_fit(std::uint64_t alignment) const;
+  base::Status put(iommu::Domain& domain, std::uint64_t iova, const Area& area) const;
   static void take(iommu::Domain& domain, std::uint64_t iova, const Area& area);
   void erase(Areas::iterator at);
   void recompute_alignment();
 
   Areas areas_;
   std::vector<Reserved> reserved_;
+  std::vector<Range> allowed_; // ascending
   std::vector<iommu::Domain*> domains_;
   std::uint64_t alignment_{1};
+  bool huge_pages_{true};
 };
 
 } // namespace sluice::iommufd

@@ -30,6 +30,7 @@ public:
   }
 
   base::Progress map(std::uint64_t iova, std::uint64_t pa, std::uint64_t size, iommu::Prot prot) override {
+    largest_map = std::max(largest_map, size);
     if (fail_map_after-- == 0) {
       return {size / 2, base::Errc::no_memory};
     }
@@ -52,6 +53,7 @@ public:
   iommu::PagingOptions options;
   std::map<std::uint64_t, Page> pages;
   int fail_map_after{-1};
+  std::uint64_t largest_map{};
 
 private:
   ~FakeDomain() { all_.erase(this); }
@@ -198,11 +200,13 @@ public:
       return base::Errc::bad_address;
     }
     std::copy(from.begin(), from.end(), bytes.begin() + static_cast<std::ptrdiff_t>(to));
+    writes.emplace_back(to, from.size());
     return {};
   }
 
   std::array<std::byte, 1 << 16> bytes{};
   std::uint64_t read_only_from{};
+  std::vector<std::pair<std::uint64_t, std::size_t>> writes; // address and size of each
 
 private:
   // Address 0 is nobody's.

@@ -8,7 +8,7 @@ namespace {
 TEST(Framework, ANumberOutsideTheInterfaceIsENOTTYBeforeThePointerIsLookedAt) {
   Client c;
   EXPECT_EQ(c.context.ioctl(u::call(0x7f), 0), -ENOTTY);
-  EXPECT_EQ(c.context.ioctl(u::call(0x95), 0), -ENOTTY);
+  EXPECT_EQ(c.context.ioctl(u::call(0x96), 0), -ENOTTY);
 }
 
 TEST(Framework, ABadPointerIsEFAULTBeforeANumberWithoutACallIsENOTTY) {
