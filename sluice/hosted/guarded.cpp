@@ -1,6 +1,9 @@
 #include <sluice/hosted/guarded.hpp>
 
 #include <cerrno>
+#include <fstream>
+#include <sstream>
+#include <string>
 #include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -66,6 +69,39 @@ Status populate(std::uint64_t start, std::uint64_t length, bool for_writing) {
     return touch(first, end - first, page);
   }
   return answer == 0 ? Status{} : Status{Errc::bad_address};
+}
+
+bool shows_one_file(std::uint64_t start, std::uint64_t length) {
+  const int before = errno;
+  std::ifstream maps{"/proc/self/maps"};
+  std::string file; // that of the range so far, by device and inode
+  std::uint64_t next_offset = 0;
+  std::uint64_t at = start;
+  const std::uint64_t end = start + length;
+  for (std::string line; at < end && std::getline(maps, line);) {
+    // 7f00-7f10 rw-s 00000000 00:01 1034 /memfd:x
+    std::istringstream words{line};
+    std::uint64_t first{};
+    std::uint64_t last{};
+    std::uint64_t offset{};
+    char dash{};
+    std::string access;
+    std::string device;
+    std::string inode;
+    words >> std::hex >> first >> dash >> last >> access >> offset >> device >> inode;
+    if (last <= at) {
+      continue;
+    }
+    const bool goes_on = file.empty() || (file == device + ' ' + inode && offset == next_offset);
+    if (!words || first > at || !goes_on || !access.ends_with('s')) {
+      break;
+    }
+    file = device + ' ' + inode;
+    next_offset = offset + (last - first);
+    at = last;
+  }
+  errno = before;
+  return at >= end;
 }
 
 } // namespace sluice::hosted::guarded

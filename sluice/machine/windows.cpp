@@ -195,7 +195,8 @@ Result<iommufd::Window*> Windows::map_memory(std::uint64_t user_va, std::uint64_
   Source source{user_va, length, write, nullptr, 0};
   if (ours != MAP_FAILED) {
     const auto start = reinterpret_cast<std::uint64_t>(ours);
-    if (hosted::guarded::populate(start, our_length, write)) {
+    const bool is_it = our_length == page || hosted::guarded::shows_one_file(first, our_length);
+    if (is_it && hosted::guarded::populate(start, our_length, write)) {
       source = {start + (user_va - first), length, write, ours, our_length};
     } else {
       munmap(ours, our_length); // the range continues in another mapping

@@ -3,6 +3,8 @@
 #include <sluice/hosted/port.hpp>
 #include <sluice/machine/windows.hpp>
 
+#include <utility>
+
 #include <fcntl.h>
 
 namespace sluice::machine::test {
@@ -62,6 +64,31 @@ TEST_F(WindowsTest, PrivateMemoryThatIsGoneIsAnAbortAndNoSignal) {
   EXPECT_TRUE(put(window->address() + 2 * page, 1)) << "the rest is there";
   std::uint64_t word = 0;
   EXPECT_FALSE(windows.read64(window->address() + page, word));
+}
+
+TEST_F(WindowsTest, ARangeOfSeveralMappingsIsWhatTheClientSees) {
+  const int fd = memfd_create("ram", MFD_CLOEXEC);
+  ASSERT_EQ(ftruncate(fd, 4 * page), 0);
+  Pages file{fd, 4 * page};
+  for (std::uint64_t i = 0; i < 4; ++i) {
+    file.put<std::uint64_t>(i * page, 100 + i);
+  }
+  // Its third page, and behind it its first.
+  Pages shown{3 * page};
+  for (const auto& [at, from] : {std::pair{0, 2}, {1, 0}, {2, 1}}) {
+    ASSERT_NE(mmap(shown.at + at * page, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+                   static_cast<off_t>(from * page)),
+              MAP_FAILED);
+  }
+  const Window across = map(shown.at, 2 * page);
+  EXPECT_EQ(get(across->address()), 102u);
+  EXPECT_EQ(get(across->address() + page), 100u);
+  // What goes on in the file is one, however it is mapped.
+  const Window along = map(shown.at + page, 2 * page);
+  ASSERT_EQ(munmap(shown.at + page, 2 * page), 0);
+  EXPECT_EQ(get(along->address()), 100u);
+  EXPECT_EQ(get(along->address() + page), 101u);
+  close(fd);
 }
 
 TEST_F(WindowsTest, SharedMemoryOutlivesTheClientsMapping) {
