@@ -4,6 +4,7 @@
 #include <sluice/iommufd/viommu.hpp>
 #include <sluice/uapi/iommufd.hpp>
 
+#include <algorithm>
 #include <vector>
 
 namespace sluice::iommufd::calls {
@@ -101,14 +102,39 @@ Status veventq_alloc(Call& call) {
 
 namespace {
 
-// All entries of a call, at one length: a longer one must be zero beyond what is known, a shorter one is completed with
-// zeros.
-base::Result<std::vector<std::byte>> read_entries(Call& call, const u::HwptInvalidate& cmd) {
-  std::vector<std::byte> entries(std::size_t{cmd.entry_num} * cmd.entry_len);
-  if (auto status = call.host().caller.read(cmd.data_uptr, entries); !status) {
-    return status.error();
+// What is copied at once. Any number of commands of an SMMUv3 fits; 2 GB of long entries, which a call may name, are
+// not to be had.
+constexpr std::size_t longest_piece = 8 << 20;
+
+// Nothing is done if an entry cannot be read: with more than one piece all are looked at first. All entries have one
+// length, and what is not known of a longer one the driver wants to be zero.
+Status invalidate_entries(Call& call, const u::HwptInvalidate& cmd, iommu::Viommu& viommu, std::uint32_t& done) {
+  std::vector<std::byte> entries;
+  const auto read = [&](std::uint32_t first, std::uint32_t count) {
+    entries.resize(std::size_t{count} * cmd.entry_len);
+    return call.host().caller.read(cmd.data_uptr + std::uint64_t{first} * cmd.entry_len, entries);
+  };
+  const auto at_once = static_cast<std::uint32_t>(longest_piece / std::max(cmd.entry_len, 1U));
+  for (std::uint32_t at = at_once; at < cmd.entry_num; at += at_once) {
+    if (auto status = read(at, std::min(at_once, cmd.entry_num - at)); !status) {
+      return status;
+    }
   }
-  return entries;
+  std::uint32_t at = 0;
+  do {
+    const std::uint32_t count = std::min(at_once, cmd.entry_num - at);
+    if (auto status = read(at, count); !status) {
+      return status;
+    }
+    iommu::InvalidateRequest request{.type = cmd.data_type, .entry_size = cmd.entry_len, .entries = entries};
+    const auto status = viommu.invalidate(request);
+    done += request.done;
+    if (!status) {
+      return status;
+    }
+    at += count;
+  } while (at < cmd.entry_num);
+  return {};
 }
 
 Status invalidate(Call& call, const u::HwptInvalidate& cmd, std::uint32_t& done) {
@@ -133,14 +159,7 @@ Status invalidate(Call& call, const u::HwptInvalidate& cmd, std::uint32_t& done)
   if (call.host().without_invalidate) {
     return Errc::unsupported;
   }
-  auto entries = read_entries(call, cmd);
-  if (!entries) {
-    return entries.error();
-  }
-  iommu::InvalidateRequest request{.type = cmd.data_type, .entry_size = cmd.entry_len, .entries = *entries};
-  auto status = static_cast<Viommu*>(object)->viommu().invalidate(request);
-  done = request.done;
-  return status;
+  return invalidate_entries(call, cmd, static_cast<Viommu*>(object)->viommu(), done);
 }
 
 } // namespace

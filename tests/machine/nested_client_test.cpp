@@ -4,6 +4,7 @@
 #include <sluice/arch/commands.hpp>
 #include <sluice/arch/event.hpp>
 
+#include <algorithm>
 #include <cerrno>
 
 // A monitor's calls on /dev/iommu for a guest with an SMMU of its own, on the driver and the hardware model.
@@ -396,6 +397,37 @@ TEST_F(NestedClientThreads, InvalidationsHaveOneShapeAndPlace) {
   EXPECT_EQ(done, 1U);
   EXPECT_EQ(invalidate(std::vector<Long>{{cmd::tlbi_nsnh_all(), {}}, {cmd::tlbi_nsnh_all(), {0, 1}}}, viommu), E2BIG);
   EXPECT_EQ(done, 0U);
+}
+
+TEST_F(NestedClientThreads, ManyLongInvalidationsAreTakenInPieces) {
+  begin_with_name();
+  struct Long {
+    Command command;
+    std::byte more[4096 - sizeof(Command)];
+  };
+  constexpr std::uint32_t count = 4500; // 18 MB
+  Pages pages{count * sizeof(Long)};
+  const auto commands = reinterpret_cast<Long*>(pages.at);
+  std::fill_n(commands, count, Long{cmd::cfgi_cd_all(vsid), {}});
+  i::HwptInvalidate call;
+  const auto errno_of = [&] {
+    call.hwpt_id = viommu;
+    call.data_uptr = pointer(commands);
+    call.data_type = u::invalidate_data_type;
+    call.entry_len = sizeof(Long);
+    call.entry_num = count;
+    return iommu.call(call);
+  };
+  EXPECT_EQ(errno_of(), 0);
+  EXPECT_EQ(call.entry_num, count);
+  commands[4200].command = cmd::sync();
+  EXPECT_EQ(errno_of(), EIO);
+  EXPECT_EQ(call.entry_num, 4200U);
+  const auto before = host.account().smmus[0].driver.commands;
+  ASSERT_EQ(mprotect(commands + count - 1, sizeof(Long), PROT_NONE), 0);
+  EXPECT_EQ(errno_of(), EFAULT);
+  EXPECT_EQ(call.entry_num, 0U);
+  EXPECT_EQ(host.account().smmus[0].driver.commands, before) << "all can be read, or none is executed";
 }
 
 TEST_F(NestedClientThreads, WhatOthersStandOnIsBusy) {
