@@ -75,6 +75,9 @@ base::Status option(Call& call);
 base::Status vfio_ioas(Call& call);
 base::Status ioas_change_process(Call& call);
 base::Status hw_queue_alloc(Call& call);
+base::Status fault_queue_alloc(Call& call);
+base::Status hwpt_set_dirty_tracking(Call& call);
+base::Status hwpt_get_dirty_bitmap(Call& call);
 base::Status ioas_noiommu_get_pa(Call& call);
 } // namespace calls
 
