@@ -50,6 +50,9 @@ std::shared_ptr<File> Descriptors::find(int fd) {
     return nullptr;
   }
   if (found->second.inode != inode_of(fd)) {
+    if (!in_owner()) {
+      return nullptr; // the number is another's in a child only
+    }
     stale = std::move(found->second.file);
     entries_.erase(found);
     mark(fd, false);
