@@ -14,6 +14,10 @@ int main(int argc, char** argv) {
     check_markers();
   } else if (strcmp(what, "threads") == 0) {
     check_threads();
+  } else if (strcmp(what, "closing") == 0) {
+    check_closing();
+  } else if (strcmp(what, "invalidate-nested") == 0) {
+    check_invalidate_nested();
   } else if (strcmp(what, "exit") == 0 && argc == 3) {
     return atoi(argv[2]);
   } else {

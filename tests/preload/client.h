@@ -54,3 +54,5 @@ void check_paths(void);
 void check_given(int iommu, int device);
 void check_markers(void);
 void check_threads(void);
+void check_closing(void);
+void check_invalidate_nested(void);

@@ -58,6 +58,18 @@ TEST(Descriptors, AGivenFunctionThatTheMachineHasNotIsRefused) {
   EXPECT_NE(outcome.err.find("such as 0000:00:03.0"), std::string::npos) << outcome.err;
 }
 
+TEST(Descriptors, OfAGuestsDeviceCloseInAnyOrder) { expect_good({"closing"}); }
+
+TEST(Invalidate, OfANestedHwptIsRefusedAndExplained) {
+  const Folder folder;
+  const Outcome outcome = exec({"--report", folder / "account.json"}, client({"invalidate-nested"}));
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_NE(outcome.err.find("names the nested HWPT 7 and is answered EOPNOTSUPP, entry_num 0"), std::string::npos)
+      << outcome.err;
+  EXPECT_NE(outcome.err.find("hwpt_id = 4 here"), std::string::npos) << outcome.err;
+  expect_nothing_left(read_json(folder / "account.json"));
+}
+
 TEST(Paths, LeadAVmmToAFunctionAsSysfsDoes) { expect_good({"paths"}); }
 
 TEST(Markers, SetWhatQemuAsksForKvmAndSetItBack) {
@@ -91,6 +103,9 @@ TEST(Example, WithoutCacheInvalidateIsToldWhyNothingWasInvalidated) {
   EXPECT_NE(outcome.err.find("the driver below has no cache_invalidate"), std::string::npos) << outcome.err;
   EXPECT_NE(outcome.err.find("invalidate: Operation not supported"), std::string::npos) << outcome.err;
   expect_nothing_left(read_json(folder / "account.json"));
+  const Outcome next = exec({}, {built() / "example-hwpt"});
+  EXPECT_EQ(next.status, 0) << next.err;
+  EXPECT_EQ(next.err, "");
 }
 
 TEST(Example, ARecordHasEveryCallInItsOrder) {
