@@ -51,7 +51,6 @@ TEST_F(Stalls, RESUMETerminatesWithAnAbortOrAsRAZWI) {
 
 TEST_F(Stalls, ASTAGIsAnsweredOnce) {
   Outcome one;
-  Outcome two;
   const auto tag = stalled(one);
   rig.run({resume_retry(1, tag), resume_terminate(1, tag, true)});
   EXPECT_EQ(follow_up(one).kind, Kind::stalled); // retried, and stalled anew
