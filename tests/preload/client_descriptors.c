@@ -83,6 +83,11 @@ static void errors_are_the_kernels(void) {
   EXPECT(pread(device, &byte, 1, (off_t)7 << 40) == 1 && errno == 77 && byte == (char)0xf4);
   EXPECT(read(device, &byte, 1) == 0); // no false data
   EXPECT(fails_with(EINVAL, (int)pread(iommu, &byte, 1, 0)));
+  errno = 0;
+  EXPECT(mmap(NULL, 4096, PROT_READ, MAP_SHARED, iommu, 0) == MAP_FAILED && errno == ENXIO);
+  EXPECT(mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, iommu, 0) == MAP_FAILED && errno == EINVAL);
+  EXPECT(mmap(NULL, 4096, PROT_EXEC, MAP_SHARED, iommu, 0) == MAP_FAILED && errno == EPERM);
+  EXPECT(mmap(NULL, 4096, PROT_READ, MAP_SHARED, device, 0) == MAP_FAILED && errno == EINVAL); // as its flags say
   EXPECT(close(iommu) == 0);
   EXPECT(fails_with(ENOENT, open("/dev/vfio/devices/vfio99", O_RDWR)));
   EXPECT(close(device) == 0 && close(other) == 0);
@@ -95,7 +100,10 @@ static void others_pass(void) {
   EXPECT(pipe(pipes) == 0 && write(pipes[1], "12345", 5) == 5);
   EXPECT(ioctl(pipes[0], FIONREAD, &count) == 0 && count == 5);
   int file = memfd_create("x", 0);
+  errno = 77;
   EXPECT(pwrite(file, "abc", 3, 4096) == 3 && pread(file, word, 8, 4097) == 2 && strcmp(word, "bc") == 0);
+  char* const shown = mmap(NULL, 4096, PROT_READ, MAP_SHARED, file, 4096);
+  EXPECT(shown != MAP_FAILED && memcmp(shown, "abc", 3) == 0 && munmap(shown, 4096) == 0 && errno == 77);
   EXPECT(fails_with(EBADF, ioctl(-1, FIONREAD, &count)) && fails_with(EBADF, (int)pread(70000, word, 1, 0)));
   EXPECT(close(pipes[0]) == 0 && close(pipes[1]) == 0 && close(file) == 0);
 }

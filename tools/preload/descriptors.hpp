@@ -24,6 +24,8 @@ public:
   virtual int ioctl(std::uint32_t number, std::uint64_t argument) = 0;
   virtual ssize_t pread(void* into, std::size_t size, std::uint64_t offset);
   virtual ssize_t pwrite(const void* from, std::size_t size, std::uint64_t offset);
+  // The error of mmap(), or 0 where the memory file is what is to be mapped.
+  virtual int map(int protection, int flags) = 0;
   // st_rdev of the character device.
   virtual std::uint64_t device_number() const = 0;
 };

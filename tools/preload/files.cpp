@@ -40,6 +40,13 @@ public:
     const auto open = context();
     return open ? open->ioctl(number, argument) : -ENODEV;
   }
+  // As Linux: only what a driver has handed out is there to be mapped, and ours hand nothing out.
+  int map(int protection, int flags) override {
+    if ((flags & MAP_TYPE) == MAP_PRIVATE) {
+      return -EINVAL;
+    }
+    return (protection & PROT_EXEC) != 0 ? -EPERM : -ENXIO;
+  }
   std::uint64_t device_number() const override { return iommu_device_number(); }
 
 private:
@@ -100,6 +107,7 @@ public:
     vfio::File* const open = file();
     return open != nullptr ? open->pwrite(reinterpret_cast<std::uint64_t>(from), size, offset) : -ENODEV;
   }
+  int map(int, int) override { return -EINVAL; } // no region has the flag that allows it
   std::uint64_t device_number() const override { return vfio_device_number(function_); }
 
 private:

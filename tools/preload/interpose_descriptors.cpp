@@ -3,6 +3,8 @@
 #include "real.hpp"
 
 #include <linux/close_range.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 
 namespace {
 
@@ -39,6 +41,16 @@ ssize_t write_at(Write write, int fd, const void* from, size_t size, Offset offs
     }
   }
   return write(fd, from, size, offset);
+}
+
+// Straight to the kernel: a program's own allocator may call this before anything can be looked up.
+void* map(void* at, size_t size, int protection, int flags, int fd, off64_t offset) {
+  if ((flags & MAP_ANONYMOUS) == 0 && Descriptors::ours(fd)) {
+    if (const auto file = descriptors().find(fd); file && answer([&] { return file->map(protection, flags); }) != 0) {
+      return MAP_FAILED;
+    }
+  }
+  return reinterpret_cast<void*>(syscall(SYS_mmap, at, size, protection, flags, fd, offset));
 }
 
 template <class Stat>
@@ -87,6 +99,13 @@ ssize_t __pread_chk(int fd, void* into, size_t size, off_t offset, size_t room) 
 }
 ssize_t __pread64_chk(int fd, void* into, size_t size, off64_t offset, size_t room) {
   return size <= room ? pread64(fd, into, size, offset) : (abort(), -1);
+}
+
+void* mmap(void* at, size_t size, int protection, int flags, int fd, off_t offset) noexcept {
+  return map(at, size, protection, flags, fd, offset);
+}
+void* mmap64(void* at, size_t size, int protection, int flags, int fd, off64_t offset) noexcept {
+  return map(at, size, protection, flags, fd, offset);
 }
 
 int fstat(int fd, struct stat* about) noexcept { return stat_of(fd, real().fstat(fd, about), about); }
