@@ -208,7 +208,7 @@ def main():
     if options.json:
         print(json.dumps({"ok": good, "runs": results}, indent=2))
     else:
-        table(results, options.fault)
+        table(results, options.fault or options.without)
     return 0 if good else 1
 
 
