@@ -55,6 +55,7 @@ TEST(QemuArguments, WithoutAccelOrWithKvmNothingIsAdded) {
                       Words{"qemu-system-aarch64", "-append", "arm-smmuv3,accel=on"},
                       Words{"qemu-system-aarch64", "-accel", "kvm", "-device", "arm-smmuv3,accel=on"},
                       Words{"qemu-system-aarch64", "-M", "virt,accel=kvm", "-device", "arm-smmuv3,accel=on"},
+                      Words{"qemu-system-aarch64", "-device", R"({"driver":3,"accel":true})"},
                       Words{"another", "-device", "arm-smmuv3,accel=on"}, Words{"qemu-system-aarch64", "-device"}}) {
     const Words before = words;
     mark_accelerated_smmus(words);
@@ -101,6 +102,17 @@ TEST(Exec, AMachineFileThatIsWrongIsRefusedWithThePlace) {
   const Outcome outcome = exec({"--machine", folder / "machine.json"}, {"true"});
   EXPECT_EQ(outcome.status, 125);
   EXPECT_NE(outcome.err.find("/smmus"), std::string::npos) << outcome.err;
+}
+
+TEST(Exec, AFileThatCannotBeWrittenIsSaidBeforeTheProgramRuns) {
+  const Folder folder;
+  for (const char* const option : {"--record", "--report"}) {
+    const Outcome outcome = exec({option, folder / "none" / "file"}, {"echo", "ran"});
+    EXPECT_EQ(outcome.status, 125);
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_EQ(outcome.err,
+              std::string{"sluice exec: "} + option + ": there is no folder " + (folder / "none").string() + "\n");
+  }
 }
 
 TEST(Exec, PlainMsixBehindAVirtualSmmuUnderTcgIsRefused) {

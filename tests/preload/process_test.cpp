@@ -52,6 +52,12 @@ TEST(Descriptors, AGivenNumberThatIsOpenIsRefused) {
                          "free\n");
 }
 
+TEST(Descriptors, AGivenNumberThatIsTooLargeIsRefused) {
+  const Outcome outcome = exec({"--fd", "70000=iommu"}, client({"exit", "0"}));
+  EXPECT_EQ(outcome.status, 125);
+  EXPECT_EQ(outcome.err, "sluice: descriptor 70000 cannot be made: expected a number below `ulimit -n` and 65536\n");
+}
+
 TEST(Descriptors, AGivenFunctionThatTheMachineHasNotIsRefused) {
   const Outcome outcome = exec({"--fd", "40=0000:00:1f.0"}, client({"exit", "0"}));
   EXPECT_EQ(outcome.status, 125);

@@ -191,7 +191,8 @@ void make_given_descriptors() {
       file = std::make_shared<Device>(static_cast<unsigned>(found - all.begin()));
     }
     if (descriptors().add(file, what == "iommu" ? 0 : device_bytes, number) < 0) {
-      fail("descriptor %d cannot be made: %s", number, std::strerror(errno));
+      fail("descriptor %d cannot be made: %s", number,
+           errno == EBADF || errno == EMFILE ? "expected a number below `ulimit -n` and 65536" : std::strerror(errno));
     }
   }
 }

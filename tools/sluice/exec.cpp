@@ -47,6 +47,16 @@ std::string existing(const std::string& option, const std::string& path) {
   return absolute(path);
 }
 
+// Of a file that is written: said before the program has run, not after.
+std::string in_folder(const std::string& option, const std::string& path) {
+  const fs::path folder = fs::path{absolute(path)}.parent_path();
+  std::error_code ignored;
+  if (!path.empty() && !fs::is_directory(folder, ignored)) {
+    throw CommandError{fmt::format("{}: there is no folder {}", option, folder.string())};
+  }
+  return absolute(path);
+}
+
 std::string joined(const std::vector<std::string>& parts) {
   std::string all;
   for (const std::string& part : parts) {
@@ -63,8 +73,8 @@ void add_settings(const ExecArguments& arguments, Command& command) {
     }
   };
   add("SLUICE_MACHINE", existing("--machine", arguments.machine));
-  add("SLUICE_RECORD", absolute(arguments.record));
-  add("SLUICE_REPORT", absolute(arguments.report));
+  add("SLUICE_RECORD", in_folder("--record", arguments.record));
+  add("SLUICE_REPORT", in_folder("--report", arguments.report));
   add("SLUICE_WITHOUT", arguments.without);
   add("SLUICE_MESSAGES", absolute(arguments.messages));
   add("SLUICE_BREAK", arguments.fault);

@@ -30,7 +30,8 @@ Device parse(std::size_t at, const std::string& text) {
   if (device.json) {
     const auto json = nlohmann::json::parse(text, nullptr, false);
     if (json.is_object()) {
-      device.driver = json.value("driver", "");
+      const auto driver = json.find("driver");
+      device.driver = driver != json.end() && driver->is_string() ? driver->get<std::string>() : "";
       const auto accel = json.find("accel");
       device.accelerated =
           accel != json.end() && (*accel == true || (accel->is_string() && is_on(accel->get<std::string>())));
