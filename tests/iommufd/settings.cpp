@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <span>
 
 namespace sluice::iommufd::test {
 namespace {
@@ -16,7 +17,8 @@ struct Settings : ::testing::Test {
   std::uint32_t ioas = c.ioas();
 
   int allow(const std::vector<u::IovaRange>& ranges) {
-    std::memcpy(&c.caller.bytes[Client::buffer], ranges.data(), ranges.size() * sizeof(u::IovaRange));
+    const auto bytes = std::as_bytes(std::span{ranges});
+    std::copy(bytes.begin(), bytes.end(), c.caller.bytes.begin() + Client::buffer);
     u::IoasAllowIovas cmd{
         .ioas_id = ioas, .num_iovas = static_cast<std::uint32_t>(ranges.size()), .allowed_iovas = Client::buffer};
     return c.call(cmd);
