@@ -62,12 +62,14 @@ inline constexpr std::array<Setting<model::Features>, 39> feature_settings{{
     {"ptwnnc", &detail::F::ptwnnc},
 }};
 
-inline constexpr std::array<Setting<model::Knobs>, 6> knob_settings{{
+inline constexpr std::array<Setting<model::Knobs>, 8> knob_settings{{
     {"reserved_bits_illegal", &detail::K::reserved_bits_illegal},
     {"ste_cache", &detail::K::ste_cache},
     {"cd_cache", &detail::K::cd_cache},
     {"tlb", &detail::K::tlb},
     {"walk_cache", &detail::K::walk_cache},
+    {"merge_events", &detail::K::merge_events},
+    {"wires", &detail::K::wires},
     {"sync_hold_report_us", &detail::K::sync_hold_report_us},
 }};
 
