@@ -75,7 +75,7 @@ TEST_F(WindowsTest, ARangeOfSeveralMappingsIsWhatTheClientSees) {
   }
   // Its third page, and behind it its first.
   Pages shown{3 * page};
-  for (const auto& [at, from] : {std::pair{0, 2}, {1, 0}, {2, 1}}) {
+  for (const auto& [at, from] : {std::pair{0UL, 2UL}, {1UL, 0UL}, {2UL, 1UL}}) {
     ASSERT_NE(mmap(shown.at + at * page, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
                    static_cast<off_t>(from * page)),
               MAP_FAILED);
