@@ -200,13 +200,16 @@ public:
       return base::Errc::bad_address;
     }
     std::copy(from.begin(), from.end(), bytes.begin() + static_cast<std::ptrdiff_t>(to));
-    writes.emplace_back(to, from.size());
+    if (writes != nullptr) {
+      writes->emplace_back(to, from.size());
+    }
     return {};
   }
 
   std::array<std::byte, 1 << 16> bytes{};
   std::uint64_t read_only_from{};
-  std::vector<std::pair<std::uint64_t, std::size_t>> writes; // address and size of each
+  using Writes = std::vector<std::pair<std::uint64_t, std::size_t>>; // address and size of each
+  Writes* writes{};                                                  // for tests with one thread
 
 private:
   // Address 0 is nobody's.

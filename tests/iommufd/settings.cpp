@@ -191,10 +191,10 @@ TEST_F(OptionCall, OnlyTheValueIsWrittenBack) {
   c.caller.read_only_from = Client::at + sizeof(u::Option) - 8;
   EXPECT_EQ(option(u::option_huge_pages, u::option_get, ioas), EFAULT);
   c.caller.read_only_from = 0;
-  c.caller.writes.clear();
+  FakeCaller::Writes writes;
+  c.caller.writes = &writes;
   EXPECT_EQ(option(u::option_huge_pages, u::option_get, ioas), 0);
-  const std::vector<std::pair<std::uint64_t, std::size_t>> value{{Client::at + 16, 8}};
-  EXPECT_EQ(c.caller.writes, value);
+  EXPECT_EQ(writes, (FakeCaller::Writes{{Client::at + 16, 8}}));
 }
 
 struct VfioIoas : Settings {};
