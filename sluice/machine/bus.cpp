@@ -1,5 +1,6 @@
 #include <sluice/machine/bus.hpp>
 
+#include <sluice/base/fence.hpp>
 #include <sluice/machine/copy.hpp>
 
 #include <cstring>
@@ -85,6 +86,11 @@ bool Bus::compare_exchange64(std::uint64_t address, const model::Attributes&, st
   // A failed exchange leaves what was found in `expected`: the access itself was served.
   static_cast<DmaWord*>(*found)->compare_exchange(expected, desired);
   return true;
+}
+
+bool Bus::message(const model::BusAccess& access, std::uint32_t data) {
+  base::dma_publish(); // 3.18: what the message tells of is in memory before it
+  return write(access, &data);
 }
 
 } // namespace sluice::machine

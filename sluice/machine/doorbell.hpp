@@ -75,7 +75,9 @@ public:
                           std::uint64_t desired) override {
     return inner_.compare_exchange64(address, attributes, expected, desired);
   }
-  bool message(const model::BusAccess& access, std::uint32_t data) override { return inner_.message(access, data); }
+  bool message(const model::BusAccess& access, std::uint32_t data) override {
+    return Doorbell::contains(access.address) ? doorbell_.write(access, &data) : inner_.message(access, data);
+  }
   void pulse(model::Wire wire) override { inner_.pulse(wire); }
 
 private:

@@ -1,3 +1,4 @@
+#include <sluice/arch/commands.hpp>
 #include <sluice/arch/event.hpp>
 #include <sluice/hosted/scratch.hpp>
 #include <sluice/machine/copy.hpp>
@@ -57,6 +58,20 @@ protected:
   Faults faults;
   Machine machine{one_smmu()};
 };
+
+TEST(MachineMessages, TheMessageOfASyncArrivesInMemory) {
+  auto config = one_smmu();
+  config.smmus[0].features.msi = true;
+  Machine machine{config};
+  const auto page = *machine.clients().alloc(4096);
+  const auto sync = arch::cmd::sync_msi(page.bus + 8, 0x1234'5678);
+  EXPECT_TRUE(machine.smmu().driver().submit({&sync, 1}));
+  std::uint64_t word = 0;
+  copy_out(static_cast<std::byte*>(page.cpu) + 8, &word, sizeof word);
+  EXPECT_EQ(word, 0x1234'5678u);
+  EXPECT_EQ(machine.smmu().model().counters().messages, 1u);
+  machine.clients().free(page);
+}
 
 TEST_F(MachineTest, AnEndpointReachesWhatItsStage1DomainMaps) {
   auto block = page();
