@@ -303,7 +303,7 @@ def consumer(report):
 
 def main():
     parser = argparse.ArgumentParser(prog="run test", description=__doc__)
-    parser.add_argument("--all", action="store_true", help="also what is slow: clang, mutants, a consumer project")
+    parser.add_argument("--all", action="store_true", help="also what is slow: asan, explore, clang, all guests, mutants, a consumer project")
     parser.add_argument("--require-tsan", action="store_true", help="it is a failure if TSan cannot run; so with CI=true")
     parser.add_argument("--require-guest", action="store_true",
                         help="it is a failure if QEMU and a guest, or the kernel's headers, cannot be fetched; so with CI=true")
@@ -318,13 +318,14 @@ def main():
     build(report, "release")
     ctest(report, "release")
     guest(report, "all" if options.all else "nested", require_fetched)
-    build(report, "asan")
-    ctest(report, "asan")
+    newer_qemu(report)
     threads(report, options.require_tsan or os.environ.get("CI") == "true")
-    build(report, "explore", "explore-tests")
-    ctest(report, "explore", "-L", "explore")
     bare_metal(report)
     if options.all:
+        build(report, "asan")
+        ctest(report, "asan")
+        build(report, "explore", "explore-tests")
+        ctest(report, "explore", "-L", "explore")
         consumer(report)
         build(report, "clang", *EVERY_HEADER)
         ctest(report, "clang")
