@@ -1,6 +1,7 @@
 #include "host_client.hpp"
 
 #include <sluice/hosted/port.hpp>
+#include <sluice/machine/bus.hpp>
 #include <sluice/machine/doorbell.hpp>
 
 namespace sluice::machine::test {
@@ -66,6 +67,17 @@ TEST_F(DoorbellTest, WhatIsForAnotherControllerIsHandedOn) {
   EXPECT_TRUE(ring(3, 0x0802'0040, 8));
   EXPECT_EQ(seen, 3 + 0x0802'0040u + 8);
   EXPECT_FALSE(ring(3, 0x0802'0040, 9));
+}
+
+// The controllers of guests are no business of the SMMU's, and no vector here is its own.
+TEST_F(DoorbellTest, AMessageOfTheSmmuItselfIsRefusedHere) {
+  const ClientMemory clients{port.arena};
+  Interleave interleave{nullptr, 0};
+  Bus ram{port.arena, clients, port.irq, 0, interleave};
+  DoorbellBus bus{ram, doorbell};
+  doorbell.set_elsewhere([](std::uint64_t, std::uint64_t, std::uint32_t) { return true; });
+  EXPECT_FALSE(bus.message({.address = 0x0802'0040, .size = 4}, 8));
+  EXPECT_EQ(doorbell.refused(), 1u);
 }
 
 } // namespace

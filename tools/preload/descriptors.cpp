@@ -157,7 +157,7 @@ bool Descriptors::close_all(std::chrono::milliseconds patience) {
     if (std::chrono::steady_clock::now() > end) {
       return false;
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    std::this_thread::sleep_for(std::chrono::milliseconds{1}); // calls of others end without telling us
   }
   return true;
 }
