@@ -35,6 +35,11 @@ public:
     return passes(access) && inner_.message(access, data);
   }
   void pulse(model::Wire wire) override { inner_.pulse(wire); }
+  model::AtcAnswer invalidate_atc(const model::AtcInvalidation& invalidation) override {
+    return inner_.invalidate_atc(invalidation);
+  }
+  bool atc_completed(std::uint32_t stream, std::uint8_t tag) override { return inner_.atc_completed(stream, tag); }
+  void page_response(const model::PageResponse& response) override { inner_.page_response(response); }
 
 private:
   bool passes(const model::BusAccess& access);

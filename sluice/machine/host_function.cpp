@@ -34,6 +34,7 @@ HostFunction::HostFunction(const FunctionConfig& config, HostSmmu& smmu, const v
   }
   device_ = *device;
   smmu_.add_stream(rng_.stream());
+  smmu_.routes().add(rng_);
   worker_.emplace(
       rng_, smmu_.model(), port, "endpoint " + config.rng.name,
       [this, maps_alone = std::move(maps_alone)](std::uint64_t iova) { return maps_alone(*device_, iova); });
@@ -44,6 +45,7 @@ HostFunction::~HostFunction() {
   worker_.reset();
   cdev_.reset();
   static_cast<void>(smmu_.driver().remove(*device_)); // it is in no group
+  smmu_.routes().remove(rng_);
 }
 
 FunctionAccount HostFunction::account() const {

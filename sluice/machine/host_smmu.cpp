@@ -6,7 +6,9 @@
 namespace sluice::machine {
 
 HostSmmu::HostSmmu(const SmmuConfig& config, const HostSurroundings& around, HostFault fault, unsigned index)
-    : ram_{around.port.arena, around.clients, around.port.irq, index * wires_per_smmu, around.interleave},
+    : routes_{around.port.device_sync, around.port.time}, ram_{around.port.arena, around.clients,
+                                                               around.port.irq,   index * wires_per_smmu,
+                                                               around.interleave, routes_},
       doorbell_{around.port.device_sync}, doorbell_bus_{ram_, doorbell_}, window_bus_{doorbell_bus_, around.windows},
       table_bus_{window_bus_, around.windows, fault} {
   model_ = make_model(config, table_bus_, around.port, index);

@@ -33,12 +33,14 @@ public:
   model::Smmu& model() { return *model_; }
   driver::Smmu& driver() { return *driver_; }
   Doorbell& doorbell() { return doorbell_; }
+  FunctionRoutes& routes() { return routes_; }
   void add_stream(std::uint32_t stream) { table_bus_.add_stream(stream); }
   // TLBI commands that are complete and were not asked for before.
   std::vector<arch::Command> take_invalidations() { return watch_->take_completed(model_->counters().commands); }
   void fill(SmmuAccount& account) const;
 
 private:
+  FunctionRoutes routes_;
   Bus ram_;
   Doorbell doorbell_;
   DoorbellBus doorbell_bus_;

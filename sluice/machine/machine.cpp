@@ -8,16 +8,21 @@
 
 namespace sluice::machine {
 
-base::Result<std::unique_ptr<Endpoint>> Endpoint::make(driver::Smmu& driver, std::uint32_t stream) {
+Endpoint::Endpoint(driver::Smmu& driver, FunctionRoutes& routes, pcie::Address address)
+    : engine{address}, function{engine}, driver_{driver}, routes_{routes} {}
+
+base::Result<std::unique_ptr<Endpoint>> Endpoint::make(driver::Smmu& driver, FunctionRoutes& routes,
+                                                       std::uint32_t stream) {
   // Behind one host bridge a StreamID is the Requester ID.
   const pcie::Address address{static_cast<std::uint16_t>(stream), stream};
-  std::unique_ptr<Endpoint> endpoint{new Endpoint{driver, address}};
+  std::unique_ptr<Endpoint> endpoint{new Endpoint{driver, routes, address}};
   const std::array streams{stream};
   const auto device = driver.add(&endpoint->function, streams);
   if (!device) {
     return device.error();
   }
   endpoint->device = *device;
+  routes.add(endpoint->engine);
   endpoint->function.config_write(pcie::config::command, 2,
                                   pcie::config::command_bus_master | pcie::config::command_memory_space);
   return endpoint;
@@ -44,17 +49,19 @@ pcie::CopyReport Endpoint::write(model::Port& port, std::uint64_t iova, const vo
 Endpoint::~Endpoint() {
   if (device != nullptr) {
     static_cast<void>(driver_.remove(*device)); // it is in no group
+    routes_.remove(engine);
   }
 }
 
 SmmuNode::SmmuNode(const SmmuConfig& config, hosted::Port& port, const ClientMemory& clients, Interleave& interleave,
                    unsigned index)
-    : bus_{port.arena, clients, port.irq, index * wires_per_smmu, interleave},
+    : routes_{port.device_sync, port.time}, bus_{port.arena, clients, port.irq, index * wires_per_smmu,
+                                                 interleave, routes_},
       faulty_bus_{bus_}, model_{make_model(config, faulty_bus_, port, index)},
       mmio_{std::make_unique<Mmio>(*model_, interleave)}, spoiled_{std::make_unique<SpoiledMmio>(*mmio_, port.arena)} {
   driver_ = make_driver(config, *spoiled_, port, index);
   for (const std::uint32_t stream : config.streams) {
-    auto endpoint = Endpoint::make(*driver_, stream);
+    auto endpoint = Endpoint::make(*driver_, routes_, stream);
     if (!endpoint) {
       throw DriverRefused{refusal_text(index, "no endpoint with StreamID " + std::to_string(stream), endpoint.error())};
     }

@@ -41,7 +41,8 @@ public:
 class Endpoint {
 public:
   // Errors: the driver's.
-  static base::Result<std::unique_ptr<Endpoint>> make(driver::Smmu& driver, std::uint32_t stream);
+  static base::Result<std::unique_ptr<Endpoint>> make(driver::Smmu& driver, FunctionRoutes& routes,
+                                                      std::uint32_t stream);
   Endpoint(const Endpoint&) = delete;
   Endpoint& operator=(const Endpoint&) = delete;
   ~Endpoint();
@@ -56,9 +57,10 @@ public:
   iommu::Device* device{};
 
 private:
-  Endpoint(driver::Smmu& driver, pcie::Address address) : engine{address}, function{engine}, driver_{driver} {}
+  Endpoint(driver::Smmu& driver, FunctionRoutes& routes, pcie::Address address);
 
   driver::Smmu& driver_;
+  FunctionRoutes& routes_;
 };
 
 // One SMMU with what is before and behind it.
@@ -80,6 +82,7 @@ public:
   Endpoint& endpoint(std::size_t index) { return *endpoints_.at(index); }
 
 private:
+  FunctionRoutes routes_;
   Bus bus_;
   FaultyBus faulty_bus_;
   std::unique_ptr<model::Smmu> model_;

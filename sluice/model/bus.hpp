@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sluice/model/ats.hpp>
+
 #include <cstdint>
 
 namespace sluice::model {
@@ -44,6 +46,14 @@ public:
   virtual void pulse(Wire wire) = 0;
   // 4.7.3 SEV: an event for processors that wait in WFE. A machine without such processors need not care.
   virtual void send_event() {}
+
+  // 3.9, 4.5: towards endpoints, by their StreamID. None of these waits for anything or calls the SMMU.
+  // After `completed`, no lookup in the endpoint's ATC that begins finds what was named. A pending one is asked after
+  // by atc_completed(), with the same tag, from the next time on that somebody lets the SMMU work: software that polls,
+  // or whoever completes it by Smmu::step(). Of one that took too long, or is over, the tag is used again.
+  virtual AtcAnswer invalidate_atc(const AtcInvalidation&) { return AtcAnswer::unsupported; }
+  virtual bool atc_completed(std::uint32_t /*stream_id*/, std::uint8_t /*tag*/) { return true; }
+  virtual void page_response(const PageResponse&) {}
 
 protected:
   ~Bus() = default;

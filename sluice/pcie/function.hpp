@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sluice/model/ats.hpp>
 #include <sluice/pcie/config_space.hpp>
 #include <sluice/pcie/intx.hpp>
 
@@ -61,6 +62,12 @@ public:
       bar_write(index, offset, size, value);
     }
   }
+
+  // From the SMMU, as model::Bus says: by any thread; none of them waits or makes a request. After `completed`, no
+  // lookup in this function's ATC that begins finds what was named.
+  virtual model::AtcAnswer invalidate_atc(const model::AtcInvalidation&) { return model::AtcAnswer::unsupported; }
+  virtual bool atc_completed(std::uint8_t /*tag*/) { return true; }
+  virtual void page_response(const model::PageResponse&) {}
 
   // Where the interrupt pin goes; before the function is used.
   void connect_intx(Intx* intx) { intx_ = intx; }

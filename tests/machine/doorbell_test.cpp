@@ -73,7 +73,8 @@ TEST_F(DoorbellTest, WhatIsForAnotherControllerIsHandedOn) {
 TEST_F(DoorbellTest, AMessageOfTheSmmuItselfIsRefusedHere) {
   const ClientMemory clients{port.arena};
   Interleave interleave{nullptr, 0};
-  Bus ram{port.arena, clients, port.irq, 0, interleave};
+  FunctionRoutes routes{port.device_sync, port.time};
+  Bus ram{port.arena, clients, port.irq, 0, interleave, routes};
   DoorbellBus bus{ram, doorbell};
   doorbell.set_elsewhere([](std::uint64_t, std::uint64_t, std::uint32_t) { return true; });
   EXPECT_FALSE(bus.message({.address = 0x0802'0040, .size = 4}, 8));
