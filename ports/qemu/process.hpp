@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sluice/hosted/fd.hpp>
+
 #include <span>
 #include <string>
 #include <sys/types.h>
@@ -7,21 +9,7 @@
 
 namespace sluice::ports::qemu {
 
-// A file descriptor, closed with its owner.
-class Fd {
-public:
-  Fd() = default;
-  explicit Fd(int fd) : fd_{fd} {}
-  Fd(Fd&& other) noexcept;
-  Fd& operator=(Fd&& other) noexcept;
-  ~Fd();
-
-  int get() const { return fd_; }
-  void reset();
-
-private:
-  int fd_{-1};
-};
+using hosted::Fd;
 
 // A child that does not outlive us: killed and reaped by the destructor, or by the kernel when the thread that started
 // it ends in whatever way.

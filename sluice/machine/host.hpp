@@ -45,6 +45,7 @@ enum class HostFault : std::uint8_t {
   s1,   // the SMMU sees STEs without stage 1
   s2,   // the SMMU sees STEs without stage 2
   walk, // last-level descriptors in clients' memory read as invalid
+  cd,   // context descriptors read as invalid
 };
 
 struct HostConfig {

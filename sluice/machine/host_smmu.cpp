@@ -10,7 +10,7 @@ HostSmmu::HostSmmu(const SmmuConfig& config, const HostSurroundings& around, Hos
                                                                around.port.irq,   index * wires_per_smmu,
                                                                around.interleave, routes_},
       doorbell_{around.port.device_sync}, doorbell_bus_{ram_, doorbell_}, window_bus_{doorbell_bus_, around.windows},
-      table_bus_{window_bus_, around.windows, fault} {
+      table_bus_{window_bus_, fault, [&windows = around.windows](std::uint64_t at) { return windows.contains(at); }} {
   model_ = make_model(config, table_bus_, around.port, index);
   table_bus_.set_smmu(*model_);
   mmio_ = std::make_unique<Mmio>(*model_, around.interleave);

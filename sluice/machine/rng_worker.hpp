@@ -1,11 +1,8 @@
 #pragma once
 
-#include <sluice/hosted/port.hpp>
-#include <sluice/machine/host.hpp>
-#include <sluice/model/port.hpp>
+#include <sluice/machine/counted_port.hpp>
 #include <sluice/pcie/virtio_rng.hpp>
 
-#include <array>
 #include <functional>
 #include <span>
 #include <string>
@@ -27,30 +24,20 @@ public:
 
   void on_work() override { work_.set(); }
 
-  // Of what the function's port has cached. Any thread; waits for the request that is under way.
-  model::Audit audit(std::span<const arch::Command> scope);
+  // CountedPort
+  model::Audit audit(std::span<const arch::Command> scope) { return port_.audit(scope); }
   void fill(FunctionAccount& account) const;
 
 private:
-  using Count = base::Atomic<std::uint64_t>;
-  struct Counted {
-    Count requests{0};
-    Count bytes{0};
-
-    Moved value() const { return {requests.load(base::Order::relaxed), bytes.load(base::Order::relaxed)}; }
-  };
-
   model::Transfer transfer(const model::Request& request, void* data, std::uint64_t size) override;
-  void count(const model::Request& request, std::uint64_t size, model::Stages stages);
+  void look_up(const model::Request& request, std::uint64_t size);
 
   pcie::VirtioRng& rng_;
   hosted::Port& host_port_;
   MapsAlone maps_alone_;
-  platform::Mutex turn_; // of port_
-  model::Port port_;
-  std::array<Counted, 4> moved_{}; // by model::Stages
-  Count looked_up_{0};
-  Count mapped_alone_{0};
+  CountedPort port_;
+  base::Atomic<std::uint64_t> looked_up_{0};
+  base::Atomic<std::uint64_t> mapped_alone_{0};
   hosted::Signal work_;
   hosted::ActorId actor_{};
 };

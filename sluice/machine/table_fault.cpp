@@ -1,5 +1,6 @@
 #include <sluice/machine/table_fault.hpp>
 
+#include <sluice/arch/cd.hpp>
 #include <sluice/arch/geometry.hpp>
 #include <sluice/arch/l1.hpp>
 #include <sluice/arch/registers.hpp>
@@ -37,15 +38,25 @@ bool TableFaultBus::read64(std::uint64_t address, const model::Attributes& attri
     return false;
   }
   if (fault_ == HostFault::walk) {
-    value &= windows_.contains(address) && is_leaf(value) ? ~1ULL : ~0ULL;
+    value &= in_tables_(address) && is_leaf(value) ? ~1ULL : ~0ULL;
   } else if ((fault_ == HostFault::s1 || fault_ == HostFault::s2) && is_first_word_of_an_ste(address)) {
     value = without(value, fault_ == HostFault::s1 ? 1 : 2);
+  } else if (fault_ == HostFault::cd && is_first_word_of_a_cd(address)) {
+    value &= ~arch::Cd::V.mask;
   }
   return true;
 }
 
 bool TableFaultBus::is_first_word_of_an_ste(std::uint64_t address) {
   return std::any_of(streams_.begin(), streams_.end(), [&](std::uint32_t s) { return ste_of(s) == address; });
+}
+
+// 5.4 The CD of a stream without SubstreamIDs, or the first of a linear table.
+bool TableFaultBus::is_first_word_of_a_cd(std::uint64_t address) {
+  return std::any_of(streams_.begin(), streams_.end(), [&](std::uint32_t s) {
+    arch::Ste ste;
+    return inner_.read64(ste_of(s), {}, ste.w[0]) && ste.get(arch::Ste::S1ContextPtr) == address;
+  });
 }
 
 // 3.3.1; 0: none.

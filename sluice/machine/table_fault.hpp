@@ -2,20 +2,23 @@
 
 #include <sluice/hosted/arena.hpp>
 #include <sluice/machine/host.hpp>
-#include <sluice/machine/windows.hpp>
 #include <sluice/model/bus.hpp>
 #include <sluice/model/smmu.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 namespace sluice::machine {
 
-// A bus on which the SMMU reads other tables than there are: HostFault::s1, s2 and walk.
+// A bus on which the SMMU reads other tables than there are: HostFault::s1, s2, walk and cd.
 class TableFaultBus final : public model::Bus {
 public:
-  TableFaultBus(model::Bus& inner, const Windows& windows, HostFault fault)
-      : inner_{inner}, windows_{windows}, fault_{fault} {}
+  // Where the tables are that HostFault::walk is about.
+  using InTables = std::function<bool(std::uint64_t address)>;
+
+  TableFaultBus(model::Bus& inner, HostFault fault, InTables in_tables)
+      : inner_{inner}, fault_{fault}, in_tables_{std::move(in_tables)} {}
 
   // The SMMU that reads, and the streams whose STEs count. Before there is traffic.
   void set_smmu(model::Smmu& smmu) { smmu_ = &smmu; }
@@ -38,11 +41,12 @@ public:
 
 private:
   bool is_first_word_of_an_ste(std::uint64_t address);
+  bool is_first_word_of_a_cd(std::uint64_t address);
   std::uint64_t ste_of(std::uint32_t stream);
 
   model::Bus& inner_;
-  const Windows& windows_;
   HostFault fault_;
+  InTables in_tables_;
   model::Smmu* smmu_{};
   std::vector<std::uint32_t> streams_;
 };
