@@ -21,7 +21,7 @@ constexpr std::uint8_t msix_bytes = 12;
 } // namespace
 
 VirtioRng::VirtioRng(const VirtioRngConfig& config, Address address, platform::Sync& sync)
-    : Function{ids, address}, sync_{sync}, stream_{config.name},
+    : Function{ids, address}, sync_{sync}, source_{config.name},
       msix_kind_{config.msix}, common_{virtio::version_1 | virtio::access_platform,
                                        config.msix == MsixCapability::none ? std::uint16_t{0} : vectors} {
   this->config().set(config::subsystem_vendor_id, 2, virtio::vendor);
@@ -198,7 +198,7 @@ void VirtioRng::power_cycle() {
   const SpinGuard guard{sync_, lock_};
   reset_function_locked();
   hook_.clear();
-  latest_delivery_ = {};
+  source_.forget_latest();
   if (msix_kind_ != MsixCapability::none) {
     show_msix(msix_kind_ == MsixCapability::plain);
   }
@@ -206,7 +206,7 @@ void VirtioRng::power_cycle() {
 
 Delivered VirtioRng::delivered() const {
   const SpinGuard guard{sync_, lock_};
-  return {delivered_.bytes, delivered_.buffers, digest_.value()};
+  return source_.delivered();
 }
 
 RingFault VirtioRng::ring_fault() const {

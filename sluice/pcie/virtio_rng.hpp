@@ -3,8 +3,8 @@
 #include <sluice/base/atomic.hpp>
 #include <sluice/pcie/dma.hpp>
 #include <sluice/pcie/dma_hook.hpp>
+#include <sluice/pcie/entropy_source.hpp>
 #include <sluice/pcie/function.hpp>
-#include <sluice/pcie/marked_stream.hpp>
 #include <sluice/pcie/msix.hpp>
 #include <sluice/pcie/virtio_common.hpp>
 #include <sluice/pcie/virtqueue.hpp>
@@ -37,13 +37,6 @@ struct VirtioRngConfig {
   MsixCapability msix{MsixCapability::none};
 };
 
-// What has reached the driver: buffers that were given back.
-struct Delivered {
-  std::uint64_t bytes{};
-  std::uint64_t buffers{};
-  std::uint64_t digest{}; // Digest, over these bytes in their order
-};
-
 // virtio 1.2, 5.4: an entropy source on PCI Express whose entropy is a MarkedStream, so that both sides can compare
 // what was read. Registers may be accessed by several threads; requests are made only in run(), by whoever calls it.
 class VirtioRng final : public Function {
@@ -60,8 +53,7 @@ public:
   static constexpr std::uint16_t msix_at = 0xd8;
   static constexpr unsigned msix_bar = 1;
   static constexpr std::uint16_t vectors = 2;
-  // What is written into one buffer at most; 5.4.6.1: a device may use less than it was given.
-  static constexpr std::uint32_t longest_delivery = 64 * 1024;
+  static constexpr std::uint32_t longest_delivery = EntropySource::longest_delivery;
 
   VirtioRng(const VirtioRngConfig& config, Address address, platform::Sync& sync);
 
@@ -80,7 +72,7 @@ public:
 
   Delivered delivered() const;
   DmaCounters dma_counters() const { return dma_.counters(); }
-  const MarkedStream& stream_of_marks() const { return stream_; }
+  const MarkedStream& stream_of_marks() const { return source_.stream(); }
   // Why the driver has to reset the device, if it has.
   RingFault ring_fault() const;
   std::uint64_t messages() const { return messages_.load(base::Order::relaxed); }
@@ -116,13 +108,11 @@ private:
   // With turn_ held.
   void serve(Master& master);
   bool serve_one(Master& master);
-  bool deliver(Master& master, const Chain& chain, std::uint32_t& written);
-  void account(std::uint32_t written);
   void break_down(RingFault fault);
   void send_messages(Master& master);
 
   platform::Sync& sync_;
-  MarkedStream stream_;
+  EntropySource source_;
   VirtioRngConfig::MsixCapability msix_kind_;
   Worker* worker_{};
 
@@ -130,7 +120,6 @@ private:
   Dma dma_{*this};
   Virtqueue queue_{dma_};
   bool queue_started_{};
-  Segment latest_delivery_{};
 
   mutable platform::SpinLock lock_; // registers
   VirtioCommon common_;
@@ -139,8 +128,6 @@ private:
   std::uint8_t isr_{};
   bool msix_shown_{};
   RingFault ring_fault_{};
-  Delivered delivered_{};
-  Digest digest_{};
 
   base::Atomic<std::uint32_t> work_{0};
   base::Atomic<std::uint64_t> messages_{0};

@@ -1,17 +1,10 @@
 #include <sluice/pcie/virtio_rng.hpp>
 
-#include <algorithm>
-#include <array>
-
 // What an entropy source does when it has been told to.
 namespace sluice::pcie {
 
 using platform::MutexGuard;
 using platform::SpinGuard;
-
-namespace {
-constexpr std::size_t piece = 4096;
-}
 
 bool VirtioRng::run(Master& master) {
   {
@@ -20,7 +13,7 @@ bool VirtioRng::run(Master& master) {
     const std::uint32_t mine = may_request ? ~0u : hooked;
     const std::uint32_t work = work_.fetch_and(~mine, base::Order::acq_rel) & mine;
     if ((work & hooked) != 0) {
-      hook_.run(dma_, master, may_request, latest_delivery_);
+      hook_.run(dma_, master, may_request, source_.latest());
     }
     if ((work & notified) != 0) {
       serve(master);
@@ -61,7 +54,7 @@ bool VirtioRng::serve_one(Master& master) {
     return false;
   }
   std::uint32_t written = 0;
-  if (!deliver(master, chain, written)) {
+  if (!source_.fill(dma_, master, chain, written)) {
     break_down(RingFault::access);
     return false;
   }
@@ -69,43 +62,16 @@ bool VirtioRng::serve_one(Master& master) {
     break_down(queue_.fault());
     return false;
   }
-  account(written);
+  {
+    const SpinGuard guard{sync_, lock_};
+    source_.account(written);
+  }
   if (queue_.wants_interrupt(master)) {
     const SpinGuard guard{sync_, lock_};
     raise(virtio::isr_queue, common_.queue_vector());
   }
   break_down(queue_.fault());
   return queue_.fault() == RingFault::none;
-}
-
-bool VirtioRng::deliver(Master& master, const Chain& chain, std::uint32_t& written) {
-  std::array<std::byte, piece> bytes;
-  for (const Segment& segment : chain.segments()) {
-    for (std::uint32_t at = 0; at < segment.size && written < longest_delivery;) {
-      const std::size_t size = std::min<std::size_t>({piece, segment.size - at, longest_delivery - written});
-      stream_.fill(delivered_.bytes + written, std::span{bytes}.first(size));
-      latest_delivery_ = {segment.iova + at, static_cast<std::uint32_t>(size)};
-      if (!dma_.write(master, segment.iova + at, bytes.data(), size)) {
-        return false;
-      }
-      at += static_cast<std::uint32_t>(size);
-      written += static_cast<std::uint32_t>(size);
-    }
-  }
-  return true;
-}
-
-void VirtioRng::account(std::uint32_t written) {
-  std::array<std::byte, piece> bytes;
-  const SpinGuard guard{sync_, lock_};
-  for (std::uint32_t at = 0; at < written;) {
-    const auto now = std::span{bytes}.first(std::min<std::size_t>(piece, written - at));
-    stream_.fill(delivered_.bytes + at, now);
-    digest_.add(now);
-    at += static_cast<std::uint32_t>(now.size());
-  }
-  delivered_.bytes += written;
-  ++delivered_.buffers;
 }
 
 void VirtioRng::break_down(RingFault fault) {

@@ -18,10 +18,10 @@ struct UsedElement {
 
 } // namespace
 
-void Virtqueue::start(const QueueLayout& layout) {
+void Virtqueue::start(const QueueLayout& layout, std::uint16_t next) {
   layout_ = layout;
-  seen_ = 0;
-  used_ = 0;
+  seen_ = next;
+  used_ = next;
   fault_ = RingFault::none;
 }
 

@@ -57,7 +57,10 @@ public:
 
   explicit Virtqueue(Dma& dma) : dma_{dma} {}
 
-  void start(const QueueLayout& layout);
+  // `next`: the index of the first chain that is not the driver's any more, for a queue that was in use before.
+  void start(const QueueLayout& layout, std::uint16_t next = 0);
+  // What start() wants to go on from here.
+  std::uint16_t next_index() const { return seen_; }
 
   enum class Next : std::uint8_t { chain, none, broken };
   // The next chain that the driver has made available.
