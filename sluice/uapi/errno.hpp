@@ -8,9 +8,11 @@ namespace sluice::uapi {
 enum class Errno : int {
   no_permission = 1,     // EPERM
   no_entry = 2,          // ENOENT
+  interrupted = 4,       // EINTR
   io = 5,                // EIO
   too_big = 7,           // E2BIG
   bad_descriptor = 9,    // EBADF
+  again = 11,            // EAGAIN
   no_memory = 12,        // ENOMEM
   fault = 14,            // EFAULT
   busy = 16,             // EBUSY

@@ -1,0 +1,131 @@
+#include <sluice/vsmmu/host.hpp>
+
+#include <sluice/arch/commands.hpp>
+
+#include <utility>
+
+namespace sluice::vsmmu {
+
+using arch::Ste;
+using arch::SteConfig;
+using base::Errc;
+using base::Status;
+
+namespace {
+
+SteWords words_of(SteConfig config) {
+  const Ste ste = Ste{}.with(Ste::V, 1).with(Ste::Config, config);
+  return {ste.w[0], ste.w[1]};
+}
+
+} // namespace
+
+Status Host::open(std::uint32_t device, std::uint32_t event_depth) {
+  const auto viommu = calls_.make_viommu(device, parent_);
+  if (!viommu) {
+    return viommu.error();
+  }
+  viommu_ = *viommu;
+  const auto made = [&]() -> Status {
+    // A guest on a host without invalidation would run, and wait for its first CMD_SYNC for ever.
+    std::uint32_t done = 0;
+    const arch::Command probe = arch::cmd::tlbi_nsnh_all();
+    if (const int error = calls_.invalidate(viommu_, {&probe, 1}, done); error != 0) {
+      return Calls::errc(error);
+    }
+    for (const auto& [table, config] : {std::pair{&abort_, SteConfig::abort}, std::pair{&bypass_, SteConfig::bypass}}) {
+      const auto nested = calls_.make_nested(device, viommu_, words_of(config));
+      if (!nested) {
+        return nested.error();
+      }
+      *table = *nested;
+    }
+    return {};
+  }();
+  if (!made) {
+    close();
+    return made;
+  }
+  if (const auto events = calls_.make_event_queue(viommu_, event_depth)) {
+    events_ = *events; // kernels before 6.15 have none: the guest runs without events
+  }
+  return {};
+}
+
+// What somebody still holds stays until its /dev/iommu is closed.
+void Host::close() {
+  for (std::uint32_t* id : {&events_.id, &abort_, &bypass_, &viommu_}) {
+    if (*id != 0) {
+      static_cast<void>(calls_.destroy(std::exchange(*id, 0)));
+    }
+  }
+  events_ = {};
+}
+
+Status Host::name(Assigned& device) {
+  const auto vdevice = calls_.make_vdevice(viommu_, device.info.id, device.info.stream);
+  if (!vdevice) {
+    return vdevice.error();
+  }
+  device.vdevice = *vdevice;
+  return {};
+}
+
+std::uint32_t Host::table_of(Place place) const {
+  return place == Place::memory ? parent_ : place == Place::bypass ? bypass_ : abort_;
+}
+
+bool Host::attach(Assigned& device, Place place, std::uint32_t table) {
+  if (!calls_.attach(device.info.descriptor, table)) {
+    return false;
+  }
+  device.place = place;
+  return true;
+}
+
+// Detaching cannot fail, and what is not attached is blocked.
+void Host::block(Assigned& device) {
+  if (device.place != Place::abort && !attach(device, Place::abort, abort_)) {
+    static_cast<void>(calls_.detach(device.info.descriptor));
+    device.place = Place::nowhere;
+  }
+}
+
+Placed Host::place(Assigned& device, Place place, const SteWords& words) {
+  if (device.place == place && place != Place::nowhere && (place != Place::stage1 || device.words == words)) {
+    return Placed::done;
+  }
+  const std::uint32_t old = std::exchange(device.nested, 0);
+  Placed placed = Placed::done;
+  if (place == Place::stage1) {
+    const auto nested = calls_.make_nested(device.info.id, viommu_, words);
+    if (nested && attach(device, place, *nested)) {
+      device.nested = *nested;
+      device.words = words;
+    } else {
+      const bool refused = !nested && nested == Errc::io_error;
+      placed = refused ? Placed::refused : Placed::failed;
+      if (nested) {
+        static_cast<void>(calls_.destroy(*nested));
+      }
+    }
+  } else if (!attach(device, place, table_of(place))) {
+    placed = Placed::failed;
+  }
+  if (placed != Placed::done) {
+    block(device);
+  }
+  if (old != 0) {
+    static_cast<void>(calls_.destroy(old));
+  }
+  return placed;
+}
+
+void Host::let_go(Assigned& device) {
+  static_cast<void>(place(device, Place::memory));
+  if (device.vdevice != 0) {
+    static_cast<void>(calls_.destroy(std::exchange(device.vdevice, 0)));
+  }
+}
+
+} // namespace sluice::vsmmu

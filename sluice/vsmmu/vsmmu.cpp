@@ -1,0 +1,176 @@
+#include <sluice/vsmmu/vsmmu.hpp>
+
+#include <sluice/arch/queues.hpp>
+
+namespace sluice::vsmmu {
+
+using namespace arch;
+using base::Errc;
+using base::Result;
+using base::Status;
+
+namespace {
+
+// What this SMMU can be: stage 1, its queues and tables wherever the guest puts them.
+bool possible(const IdRegisters& id) {
+  const bool sizes = id.idr1.get(IDR1::CMDQS) <= max_queue_log2 && id.idr1.get(IDR1::EVENTQS) <= max_queue_log2 &&
+                     stream_id_bits(id) <= 32 && substream_id_bits(id) <= 20;
+  const bool levels = stream_id_bits(id) < 7 || id.idr0.get(IDR0::ST_LEVEL) == StLevel::two_level;
+  const bool other = has(id, Feature::s2p) || has(id, Feature::stall) || has(id, Feature::pri) ||
+                     has(id, Feature::atos) || has(id, Feature::ecmdq) || has(id, Feature::hyp) ||
+                     has(id, Feature::attr_types) || has(id, Feature::attr_perms) || has(id, Feature::btm) ||
+                     has(id, Feature::mpam) || has(id, Feature::dpt) || has(id, Feature::s2pi) ||
+                     id.idr1.get(IDR1::TABLES_PRESET) != 0 || id.idr1.get(IDR1::QUEUES_PRESET) != 0 ||
+                     id.idr5.get(IDR5::DS) != 0;
+  return has(id, Feature::s1p) && has_aarch64_tables(id) && sizes && levels && !other;
+}
+
+} // namespace
+
+Result<std::unique_ptr<Vsmmu>> Vsmmu::make(const Config& config, Ioctl ioctl, GuestMemory& memory,
+                                           Interrupts& interrupts) {
+  if (!possible(config.features)) {
+    return Errc::bad_hardware;
+  }
+  return std::make_unique<Vsmmu>(config, std::move(ioctl), memory, interrupts);
+}
+
+Vsmmu::Vsmmu(const Config& config, Ioctl ioctl, GuestMemory& memory, Interrupts& interrupts)
+    : config_{config}, memory_{memory}, interrupts_{interrupts}, host_{Calls{std::move(ioctl), config.iommufd},
+                                                                       config.parent} {
+  power_on();
+}
+
+Vsmmu::~Vsmmu() {
+  for (auto& [stream, device] : devices_) {
+    host_.let_go(device);
+  }
+}
+
+void Vsmmu::power_on() {
+  registers_.emplace(config_.features);
+  registers_->put(GBPA{}.with(GBPA::ABORT, config_.abort_at_reset));
+  batch_.clear();
+  atc_timed_out_ = false;
+}
+
+void Vsmmu::reset() {
+  power_on();
+  place_all();
+}
+
+void Vsmmu::write(std::uint32_t offset, unsigned size, std::uint64_t value) {
+  const auto written = registers_->write(offset, size, value);
+  if (!written.taken) {
+    return;
+  }
+  switch (written.reg->offset) {
+  case CR0::offset:
+    return on_cr0();
+  case GBPA::offset:
+    return on_gbpa();
+  case IRQ_CTRL::offset: // 6.3.16: nothing is on its way
+    return registers_->put(IRQ_CTRLACK::from(registers_->get<IRQ_CTRL>().raw()));
+  case GERRORN::offset: // 7.1: an acknowledged error lets commands go on
+  case CMDQ_PROD::offset:
+    return run_commands();
+  default:
+    return;
+  }
+}
+
+// 6.3.9: what has changed is in effect when it is acknowledged.
+void Vsmmu::on_cr0() {
+  const auto cr0 = registers_->get<CR0>();
+  const auto ack = registers_->get<CR0ACK>();
+  registers_->put(CR0ACK::from(cr0.raw()));
+  if (cr0.get(CR0::SMMUEN) != ack.get(CR0ACK::SMMUEN)) {
+    place_all();
+  }
+  run_commands();
+}
+
+// 6.3.14
+void Vsmmu::on_gbpa() {
+  registers_->put(registers_->get<GBPA>().with(GBPA::Update, 0));
+  if (registers_->get<CR0ACK>().get(CR0ACK::SMMUEN) == 0) {
+    place_all();
+  }
+}
+
+Status Vsmmu::add_device(const DeviceInfo& info) {
+  refusal_.reset();
+  const unsigned bits = stream_id_bits(config_.features);
+  if (devices_.size() == max_devices || (bits < 32 && info.stream >> bits != 0)) {
+    return Errc::too_large;
+  }
+  if (devices_.contains(info.stream)) {
+    return Errc::already_exists;
+  }
+  const auto facts = host_.calls().hw_info(info.id);
+  if (!facts) {
+    return facts.error();
+  }
+  Refusal why;
+  // What is the monitor's own is as it was settled.
+  const Own own{stream_id_bits(config_.features),
+                20,
+                static_cast<unsigned>(config_.features.idr1.get(IDR1::CMDQS)),
+                static_cast<unsigned>(config_.features.idr1.get(IDR1::EVENTQS)),
+                config_.features.idr5.get(IDR5::OAS),
+                has(config_.features, Feature::msi),
+                config_.features.idr0.get(IDR0::SEV) != 0};
+  const auto offered = offer(*facts, own, &why);
+  refusal_ = offered ? beyond(config_.features, *offered) : why;
+  if (refusal_) {
+    return Errc::missing_feature;
+  }
+  const bool first = !host_.is_open();
+  if (first) {
+    if (const auto opened = host_.open(info.id, config_.event_depth); !opened) {
+      return opened;
+    }
+    next_sequence_.reset();
+  }
+  Assigned device{info, 0, 0, {}, Place::nowhere};
+  if (const auto named = host_.name(device); !named) {
+    if (first) {
+      host_.close();
+    }
+    return named;
+  }
+  const auto added = devices_.emplace(info.stream, device).first;
+  place(added->second);
+  if (added->second.place != Place::nowhere) {
+    return {};
+  }
+  host_.let_go(added->second); // the host takes it nowhere
+  devices_.erase(added);
+  if (first) {
+    host_.close();
+  }
+  return Errc::device_failed;
+}
+
+Status Vsmmu::remove_device(std::uint32_t stream) {
+  const auto found = devices_.find(stream);
+  if (found == devices_.end()) {
+    return Errc::not_found;
+  }
+  host_.let_go(found->second);
+  devices_.erase(found);
+  return {};
+}
+
+std::optional<Place> Vsmmu::place_of(std::uint32_t stream) const {
+  const auto found = devices_.find(stream);
+  return found == devices_.end() ? std::nullopt : std::optional{found->second.place};
+}
+
+// 3.5.1, 6.3.26: bases are taken as aligned, and cut to OAS (3.4.3).
+std::uint64_t Vsmmu::queue_address(std::uint64_t base, unsigned log2, std::size_t entry, std::uint32_t index) const {
+  return ((base & ~(queue_align(log2, entry) - 1)) + index * std::uint64_t{entry}) &
+         base::detail::ones(oas_bits(config_.features));
+}
+
+} // namespace sluice::vsmmu
