@@ -168,7 +168,8 @@ protected:
   hosted::Port port;
   ClientMemory clients{port.arena};
   Interleave interleave{nullptr, 0};
-  Bus bus{port.arena, clients, port.irq, 0, interleave};
+  FunctionRoutes routes{port.device_sync, port.time};
+  Bus bus{port.arena, clients, port.irq, 0, interleave, routes};
   std::unique_ptr<model::Smmu> smmu = *model::Smmu::make({}, {}, bus, port.device_sync, port.time);
   Mmio mmio{*smmu, interleave};
   Plain memory;
