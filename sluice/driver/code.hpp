@@ -36,6 +36,8 @@ enum class Code : std::uint16_t {
   event_overflow,       // EVENTQ_PROD
   events_dropped,       // how many, because they came faster than they could be read
   global_error,         // GERROR, GERRORN
+  page_request_no_room, // StreamID, STAG: answered with a failure
+  page_request_late,    // how many groups their handlers have let wait for too long
   service_failure,      // GERROR: 6.3.19 SFM_ERR
 };
 

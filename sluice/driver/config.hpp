@@ -18,6 +18,11 @@ struct Wire {
   platform::IrqLine line{};
 };
 
+// What the system knows of a requester.
+struct DeviceFacts {
+  bool may_stall{}; // its transactions may wait for software (3.12.2): it is no PCIe function, or one that bears it
+};
+
 // What the port and its user decide; the defaults fit a system with nothing special.
 struct Config {
   Idle idle{Idle::blocked};
@@ -29,6 +34,11 @@ struct Config {
   unsigned stream_bits{25};          // StreamIDs below 2^this; IDR1.SIDSIZE may say less
   bool linear_stream_table{};        // also where two levels are possible
   std::uint64_t timeout_us{1000000}; // of each wait for the SMMU
+  // What waits for an answer can only be told in the command queue, for which an interrupt that has interrupted a
+  // submitter must not wait. If so, records that want an answer are left for poll().
+  bool interrupts_may_wait{true};
+  unsigned page_requests{256};                     // groups and pages that may wait at once; more are answered `failed`
+  std::uint64_t page_request_timeout_us{10000000}; // for which a handler may let a group wait
 };
 
 } // namespace sluice::driver

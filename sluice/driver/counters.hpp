@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sluice/iommu/page_requests.hpp>
+
 #include <cstdint>
 
 namespace sluice::driver {
@@ -21,6 +23,7 @@ struct Counters {
   std::uint64_t events_of_guests{}; // handed on to a guest
   std::uint64_t event_overflows{};  // times that the SMMU reported lost records. 7.4
   std::uint64_t global_errors{};    // GERROR bits seen, CMDQ_ERR apart
+  iommu::PageRequestCounters page_requests{};
 };
 
 } // namespace sluice::driver

@@ -24,7 +24,7 @@ RidAttachment::~RidAttachment() {
 void RidAttachment::destroy() { platform::Owned<RidAttachment>{parts_.platform.memory, this}.reset(); }
 
 Status RidAttachment::prepare(std::span<const StreamID> sids, const iommu::Options& options) {
-  auto made = domain_.rid_entry();
+  auto made = domain_.rid_entry(static_cast<const SmmuDevice&>(device()));
   if (!made) {
     return made.error();
   }
@@ -71,21 +71,22 @@ std::span<StreamID> sorted(std::span<const StreamID> sids, StreamID* to) {
 }
 } // namespace
 
-SmmuDevice::SmmuDevice(iommu::Unit& unit, Parts& parts, platform::PciFunction* function, std::span<StreamID> sids,
-                       std::size_t room)
-    : iommu::Device{unit}, parts_{parts}, function_{function}, sids_{sids}, room_{room}, domain_{parts.idle} {}
+SmmuDevice::SmmuDevice(iommu::Unit& unit, Parts& parts, platform::PciFunction* function, const DeviceFacts& facts,
+                       std::span<StreamID> sids, std::size_t room)
+    : iommu::Device{unit}, parts_{parts}, function_{function}, facts_{facts}, sids_{sids}, room_{room},
+      domain_{parts.idle} {}
 
 SmmuDevice::~SmmuDevice() { parts_.platform.memory.free(sids_.data(), room_ * sizeof(StreamID)); }
 
 Result<SmmuDevice*> SmmuDevice::make(iommu::Unit& unit, Parts& parts, platform::PciFunction* function,
-                                     std::span<const StreamID> sids) {
+                                     const DeviceFacts& facts, std::span<const StreamID> sids) {
   auto& memory = parts.platform.memory;
   auto room = memory.alloc(sids.size_bytes());
   if (!room) {
     return room.error();
   }
   const std::span<StreamID> copy = sorted(sids, static_cast<StreamID*>(*room));
-  auto device = platform::make<SmmuDevice>(memory, unit, parts, function, copy, sids.size());
+  auto device = platform::make<SmmuDevice>(memory, unit, parts, function, facts, copy, sids.size());
   if (!device) {
     memory.free(*room, sids.size_bytes());
     return device.error();
@@ -136,6 +137,8 @@ Change SmmuDevice::commit(Attachment& attachment, Attachment* old) {
     parts_.health.warn(Code::change_disruptive, sids_[0], static_cast<std::uint64_t>(change.gap));
   }
   domain_.store(&next.smmu_domain(), Order::release);
+  // What waits for the old domain may find its page in the new one, and waits there if not.
+  parts_.page_requests.settle(*this, next.target(), iommu::PageResponse::served);
   if (change.confirmed) {
     next.spares.free();
   } else {
@@ -154,6 +157,7 @@ Change SmmuDevice::detach_and_free(Attachment& old) {
   Change change = move_to(parts_.idle->ste());
   change.confirmed = change.confirmed && !failed_; // memory may say so already, but the SMMU has not
   domain_.store(parts_.idle, Order::release);
+  parts_.page_requests.settle(*this, old.target(), iommu::PageResponse::failed);
   let_go(static_cast<RidAttachment&>(old), change);
   if (!change.confirmed) {
     quarantine();

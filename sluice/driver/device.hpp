@@ -33,17 +33,18 @@ private:
 // One requester with all its StreamIDs, whose STEs are always alike.
 class SmmuDevice final : public iommu::Device {
 public:
-  SmmuDevice(iommu::Unit& unit, Parts& parts, platform::PciFunction* function, std::span<StreamID> sids,
-             std::size_t room);
+  SmmuDevice(iommu::Unit& unit, Parts& parts, platform::PciFunction* function, const DeviceFacts& facts,
+             std::span<StreamID> sids, std::size_t room);
   ~SmmuDevice();
   // Errors: no_memory.
   static base::Result<SmmuDevice*> make(iommu::Unit& unit, Parts& parts, platform::PciFunction* function,
-                                        std::span<const StreamID> sids);
+                                        const DeviceFacts& facts, std::span<const StreamID> sids);
   void destroy();
 
   // Sorted, each once.
   std::span<const StreamID> sids() const { return sids_; }
   platform::PciFunction* function() const { return function_; }
+  const DeviceFacts& facts() const { return facts_; }
   // For faults; in a read section.
   SmmuDomain& domain() const { return *domain_.load(base::Order::acquire); }
   bool failed() const { return failed_; }
@@ -70,6 +71,7 @@ private:
 
   Parts& parts_;
   platform::PciFunction* function_;
+  DeviceFacts facts_;
   std::span<StreamID> sids_; // sorted, each once
   std::size_t room_;         // for how many there is memory
   base::Atomic<SmmuDomain*> domain_;

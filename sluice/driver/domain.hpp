@@ -22,7 +22,7 @@ public:
   // Whether the device may be attached at all. Errors: the domain's.
   virtual base::Status accepts(const SmmuDevice&) const { return {}; }
   // Errors: no_memory.
-  virtual base::Result<RidEntry> rid_entry() = 0;
+  virtual base::Result<RidEntry> rid_entry(const SmmuDevice& device) = 0;
   // Who hears of changes; null for domains that do not change.
   virtual Audience* audience() { return nullptr; }
   // Nobody is attached any more: its tag leaves the TLBs.
@@ -40,7 +40,7 @@ class StaticDomain final : public SmmuDomain {
 public:
   StaticDomain(iommu::Unit& unit, Parts& parts, iommu::DomainType type);
 
-  base::Result<RidEntry> rid_entry() override;
+  base::Result<RidEntry> rid_entry(const SmmuDevice& device) override;
   base::Result<std::uint64_t> iova_to_phys(std::uint64_t iova) override;
   arch::Ste ste() const;
 

@@ -21,6 +21,10 @@ Ste valid(SteConfig config) { return Ste{}.with(Ste::V, 1).with(Ste::Config, con
 Ste& pass_attributes(Ste& ste, const EntryFacts& facts) {
   return facts.attr_types ? ste.set(Ste::SHCFG, ShareabilityOverride::incoming) : ste;
 }
+// 5.5: with STALL_MODEL 0b10 all must stall, with 0b01 none may.
+bool stall(const EntryFacts& facts, Stalls stalls) {
+  return facts.stalls_forced || (facts.stalls_optional && stalls.allowed && stalls.wanted);
+}
 } // namespace
 
 Ste abort_ste() { return valid(SteConfig::abort); }
@@ -30,18 +34,18 @@ Ste bypass_ste(const EntryFacts& facts) {
   return pass_attributes(ste, facts);
 }
 
-Ste stage1_ste(const EntryFacts& facts, std::uint64_t cd_table) {
+Ste stage1_ste(const EntryFacts& facts, std::uint64_t cd_table, Stalls stalls) {
   Ste ste = valid(SteConfig::stage1);
   pass_attributes(ste, facts);
   ste.set(Ste::S1ContextPtr, cd_table);
   ste.set(Ste::S1CIR, facts.coherent ? Cacheability::write_back : Cacheability::non_cacheable);
   ste.set(Ste::S1COR, facts.coherent ? Cacheability::write_back : Cacheability::non_cacheable);
   ste.set(Ste::S1CSH, facts.coherent ? Shareability::inner : Shareability::outer);
-  ste.set(Ste::S1STALLD, facts.stalls_optional); // 5.2: ILLEGAL under any other STALL_MODEL
+  ste.set(Ste::S1STALLD, facts.stalls_optional && !stalls.allowed); // 5.2: ILLEGAL under any other STALL_MODEL
   return ste;
 }
 
-Ste stage2_ste(const EntryFacts& facts, std::uint16_t vmid, const pagetable::Fields& table) {
+Ste stage2_ste(const EntryFacts& facts, std::uint16_t vmid, const pagetable::Fields& table, Stalls stalls) {
   Ste ste = valid(SteConfig::stage2);
   pass_attributes(ste, facts);
   ste.set(Ste::S2FWB, table.S2FWB);
@@ -53,20 +57,20 @@ Ste stage2_ste(const EntryFacts& facts, std::uint16_t vmid, const pagetable::Fie
   ste.set(Ste::S2AA64, 1);
   ste.set(Ste::S2HA, table.HA).set(Ste::S2HD, table.HD);
   ste.set(Ste::S2R, 1);
-  ste.set(Ste::S2S, facts.stalls_forced); // 5.5: ILLEGAL if not so
+  ste.set(Ste::S2S, stall(facts, stalls));
   ste.set(Ste::S2TTB, table.TTB);
   return ste;
 }
 
-Cd stage1_cd(const EntryFacts& facts, std::uint16_t asid, const pagetable::Fields& table) {
+Cd stage1_cd(const EntryFacts& facts, std::uint16_t asid, const pagetable::Fields& table, Stalls stalls) {
   Cd cd;
   cd.set(Cd::V, 1).set(Cd::AA64, 1);
   cd.set(Cd::T0SZ, table.T0SZ).set(Cd::TG0, table.TG0).set(Cd::IPS, table.PS);
   cd.set(Cd::IR0, table.IR).set(Cd::OR0, table.OR).set(Cd::SH0, table.SH);
   cd.set(Cd::EPD1, 1);
   cd.set(Cd::HA, table.HA).set(Cd::HD, table.HD);
-  cd.set(Cd::R, 1).set(Cd::A, 1).set(Cd::S, facts.stalls_forced); // 5.5
-  cd.set(Cd::ASET, 1);                                            // no processor shares this ASID
+  cd.set(Cd::R, 1).set(Cd::A, 1).set(Cd::S, stall(facts, stalls));
+  cd.set(Cd::ASET, 1); // no processor shares this ASID
   cd.set(Cd::ASID, asid);
   cd.set(Cd::TTB0, table.TTB);
   cd.set(Cd::MAIR0, table.MAIR0);

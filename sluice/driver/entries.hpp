@@ -23,10 +23,15 @@ EntryFacts entry_facts(const Capabilities& capabilities, bool coherent);
 
 arch::Ste abort_ste();
 arch::Ste bypass_ste(const EntryFacts& facts);
+// Whether faults wait for software: the device can, and the domain has somebody who will answer.
+struct Stalls {
+  bool allowed{}; // by the device. The STE says it, so that moving between domains with and without changes one word
+  bool wanted{};
+};
 // Stage 1 through the one CD at `cd_table`.
-arch::Ste stage1_ste(const EntryFacts& facts, std::uint64_t cd_table);
-arch::Ste stage2_ste(const EntryFacts& facts, std::uint16_t vmid, const pagetable::Fields& table);
-arch::Cd stage1_cd(const EntryFacts& facts, std::uint16_t asid, const pagetable::Fields& table);
+arch::Ste stage1_ste(const EntryFacts& facts, std::uint64_t cd_table, Stalls stalls = {});
+arch::Ste stage2_ste(const EntryFacts& facts, std::uint16_t vmid, const pagetable::Fields& table, Stalls stalls = {});
+arch::Cd stage1_cd(const EntryFacts& facts, std::uint16_t asid, const pagetable::Fields& table, Stalls stalls = {});
 
 using EntryWords = std::array<std::uint64_t, 8>;
 

@@ -31,39 +31,43 @@ bool EventQueue::empty() {
   return queue_empty(registers_.read<EVENTQ_PROD>().raw(), registers_.read<EVENTQ_CONS>().raw(), log2_);
 }
 
-void EventQueue::drain(EventReader& reader) {
+void EventQueue::drain(EventReader& reader, bool may_wait) {
   // Whoever is reading now looks again after he has stopped being the one.
   for (unsigned round = 0; round < rounds; ++round) {
     std::uint32_t nobody = 0;
     if (!reading_.compare_exchange(nobody, 1)) {
       return;
     }
-    drain_alone(reader);
+    const bool all = drain_alone(reader, may_wait);
     reading_.store(0);
-    if (empty()) {
+    if (!all || empty()) {
       return;
     }
   }
 }
 
-void EventQueue::drain_alone(EventReader& reader) {
+// False: a record was left.
+bool EventQueue::drain_alone(EventReader& reader, bool may_wait) {
   const std::uint32_t limit = rounds << log2_;
   for (std::uint32_t done = 0;;) {
     const auto prod = registers_.read<EVENTQ_PROD>();
     const std::uint32_t end = queue_pointer(prod.raw(), log2_);
     base::dma_observe(); // PROD before the records
     if (cons_ == end && prod.get(EVENTQ_PROD::OVFLG) == overflow_) {
-      return;
+      return true;
     }
     if (done >= limit) {
       health_.error(Code::events_dropped, queue_used(end, cons_, log2_));
-      return acknowledge(prod, end);
+      acknowledge(prod, end);
+      return true;
     }
     for (; cons_ != end; ++done) {
-      const Event event = read(cons_);
+      if (!reader.on_event(read(cons_), may_wait)) {
+        acknowledge(prod, cons_);
+        return false;
+      }
       events_.store(events_.load(Order::relaxed) + 1, Order::relaxed);
       cons_ = queue_advance(cons_, log2_);
-      reader.on_event(event);
     }
     acknowledge(prod, end);
   }

@@ -9,7 +9,8 @@ namespace sluice::driver {
 
 class EventReader {
 public:
-  virtual void on_event(const arch::Event& event) = 0;
+  // False: not now, but when a reader that may wait comes by.
+  virtual bool on_event(const arch::Event& event, bool may_wait) = 0;
 
 protected:
   ~EventReader() = default;
@@ -29,7 +30,8 @@ public:
 
   // Hands over what is there, and what arrives meanwhile, until the queue is empty: only then does the next record make
   // an interrupt (3.18.2). A device that faults faster than it is read loses records after `rounds` queues' worth.
-  void drain(EventReader& reader);
+  // `may_wait` is handed on.
+  void drain(EventReader& reader, bool may_wait);
 
   // The SMMU may go on writing to it.
   void forget() { static_cast<void>(queue_.release()); }
@@ -40,7 +42,7 @@ public:
 private:
   static constexpr unsigned rounds = 16;
 
-  void drain_alone(EventReader& reader);
+  bool drain_alone(EventReader& reader, bool may_wait);
   arch::Event read(std::uint32_t pointer) const;
   void acknowledge(arch::EVENTQ_PROD prod, std::uint32_t pointer);
   bool empty();

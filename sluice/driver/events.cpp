@@ -9,26 +9,63 @@ namespace sluice::driver {
 using base::Order;
 using namespace arch;
 
+namespace {
+iommu::PageAsker asker_of(const iommu::Fault& fault) {
+  const auto target = fault.has_pasid ? iommu::Target::pasid(fault.pasid) : iommu::Target::rid();
+  return {fault.device, fault.requester, target, fault.stall_tag, true};
+}
+} // namespace
+
 void Smmu::poll() {
   look_at_errors();
-  read_events();
+  read_events(true);
 }
 
-void Smmu::read_events() { events_.drain(*this); }
+void Smmu::read_events(bool may_wait) {
+  events_.drain(*this, may_wait);
+  if (may_wait) {
+    expire_page_requests();
+  }
+}
 
-void Smmu::on_event(const Event& event) {
+void Smmu::expire_page_requests() {
+  if (const unsigned late = parts_->page_requests.expire()) {
+    parts_->health.error(Code::page_request_late, late);
+  }
+}
+
+// 3.12.2: each stalled transaction is answered, whoever it belongs to.
+bool Smmu::on_event(const Event& event, bool may_wait) {
   iommu::Fault fault = to_fault(event);
+  if (fault.stalled && !may_wait) {
+    return false;
+  }
   const platform::ReadSection section{platform().sync};
   SmmuDevice* device = parts_->streams.owner(fault.requester);
+  fault.device = device;
+  bool served = false;
+  if (fault.stalled) {
+    const iommu::PageRequest page{fault.iova, !fault.write, fault.write, fault.execute, fault.privileged};
+    const auto arrival = parts_->page_requests.add(asker_of(fault), page, true);
+    served = arrival == iommu::PageRequests::Arrival::delivered;
+    if (arrival == iommu::PageRequests::Arrival::no_room) {
+      parts_->health.error(Code::page_request_no_room, fault.requester, fault.stall_tag);
+    }
+  }
   if (device == nullptr) {
     unknown_streams_.fetch_add(1, Order::relaxed);
-    return log_event(Code::event_unknown_stream, event);
+    log_event(Code::event_unknown_stream, event);
+  } else if (!served) {
+    report(*device, fault, event);
   }
-  SmmuDomain& domain = device->domain();
-  if (give_to_guest(*device, domain, event)) {
+  return true;
+}
+
+void Smmu::report(SmmuDevice& device, iommu::Fault& fault, const Event& event) {
+  SmmuDomain& domain = device.domain();
+  if (give_to_guest(device, domain, event)) {
     return;
   }
-  fault.device = device;
   fault.domain = &domain;
   if (!domain.report(fault)) {
     unhandled_.fetch_add(1, Order::relaxed);

@@ -25,8 +25,8 @@ base::Status NestedDomain::accepts(const SmmuDevice& device) const {
   return vdevice != nullptr && &vdevice->viommu == &viommu_ ? base::Status{} : Errc::not_found;
 }
 
-base::Result<RidEntry> NestedDomain::rid_entry() {
-  auto stage2 = viommu_.parent().rid_entry();
+base::Result<RidEntry> NestedDomain::rid_entry(const SmmuDevice& device) {
+  auto stage2 = viommu_.parent().rid_entry(device);
   if (!stage2) {
     return stage2.error();
   }

@@ -1,6 +1,7 @@
 #include <sluice/driver/paging_domain.hpp>
 
 #include <sluice/base/fence.hpp>
+#include <sluice/driver/device.hpp>
 #include <sluice/driver/paging_options.hpp>
 
 namespace sluice::driver {
@@ -45,7 +46,7 @@ Result<iommu::Domain*> PagingDomain::make(iommu::Unit& unit, Parts& parts, const
   if (!id) {
     return id.error();
   }
-  auto domain = platform::make<PagingDomain>(memory, unit, parts, Tag{config->stage, *id, options.nest_parent},
+  auto domain = platform::make<PagingDomain>(memory, unit, parts, options, Tag{config->stage, *id, options.nest_parent},
                                              std::move(*table));
   if (!domain) {
     parts.tags(config->stage).give_back(*id);
@@ -54,8 +55,9 @@ Result<iommu::Domain*> PagingDomain::make(iommu::Unit& unit, Parts& parts, const
   return domain->release();
 }
 
-PagingDomain::PagingDomain(iommu::Unit& unit, Parts& parts, Tag tag, pagetable::OwnedPageTable table)
-    : SmmuDomain{unit, iommu::DomainType::paging, geometry_of(table->config())},
+PagingDomain::PagingDomain(iommu::Unit& unit, Parts& parts, const iommu::PagingOptions& options, Tag tag,
+                           pagetable::OwnedPageTable table)
+    : SmmuDomain{unit, iommu::DomainType::paging, geometry_of(table->config()), options.page_requests},
       Held{nullptr, [](Held& self) { static_cast<PagingDomain&>(self).free_self(); }}, parts_{parts}, tag_{tag},
       table_{std::move(table)}, audience_{parts.platform.memory, parts.platform.sync} {}
 
@@ -116,16 +118,17 @@ void PagingDomain::flush(iommu::Change& change) {
   }
 }
 
-Result<RidEntry> PagingDomain::rid_entry() {
+Result<RidEntry> PagingDomain::rid_entry(const SmmuDevice& device) {
+  const Stalls stalls{device.facts().may_stall, serves_page_requests()};
   if (tag_.stage == Stage::two) {
-    return RidEntry{stage2_ste(parts_.facts, tag_.id, table_->fields()), {}};
+    return RidEntry{stage2_ste(parts_.facts, tag_.id, table_->fields(), stalls), {}};
   }
   auto& memory = parts_.platform.memory;
   auto cd_table = Dma::make(memory, arch::Cd::byte_size, arch::Cd::byte_size);
   if (!cd_table) {
     return cd_table.error();
   }
-  const arch::Cd cd = stage1_cd(parts_.facts, tag_.id, table_->fields());
+  const arch::Cd cd = stage1_cd(parts_.facts, tag_.id, table_->fields(), stalls);
   for (std::size_t i = 0; i < arch::Cd::word_count; ++i) {
     cd_table->words()[i].store(cd.w[i], Order::relaxed);
   }
@@ -133,7 +136,7 @@ Result<RidEntry> PagingDomain::rid_entry() {
     memory.clean(cd_table->words(), arch::Cd::byte_size);
   }
   const std::uint64_t bus = cd_table->bus();
-  return RidEntry{stage1_ste(parts_.facts, bus), std::move(*cd_table)};
+  return RidEntry{stage1_ste(parts_.facts, bus, stalls), std::move(*cd_table)};
 }
 
 } // namespace sluice::driver

@@ -11,13 +11,14 @@ class PagingDomain final : public SmmuDomain, public Held {
 public:
   // Errors: as iommu::Unit::make_paging.
   static base::Result<iommu::Domain*> make(iommu::Unit& unit, Parts& parts, const iommu::PagingOptions& options);
-  PagingDomain(iommu::Unit& unit, Parts& parts, Tag tag, pagetable::OwnedPageTable table);
+  PagingDomain(iommu::Unit& unit, Parts& parts, const iommu::PagingOptions& options, Tag tag,
+               pagetable::OwnedPageTable table);
 
   base::Progress map(std::uint64_t iova, std::uint64_t pa, std::uint64_t size, iommu::Prot prot) override;
   base::Progress unmap(std::uint64_t iova, std::uint64_t size) override;
   base::Result<std::uint64_t> iova_to_phys(std::uint64_t iova) override;
 
-  base::Result<RidEntry> rid_entry() override;
+  base::Result<RidEntry> rid_entry(const SmmuDevice& device) override;
   Audience* audience() override { return &audience_; }
   void flush(iommu::Change& change) override;
   void distrust() override { unclean_.store(1, base::Order::relaxed); }

@@ -14,7 +14,7 @@ constexpr unsigned smaller(unsigned a, unsigned b) { return a < b ? a : b; }
 
 Result<pagetable::Stage> stage_of(const Capabilities& capabilities, iommu::Stage preferred,
                                   const iommu::PagingOptions& options) {
-  if (options.dirty) {
+  if (options.dirty || (options.page_requests && capabilities.stalls == StallModel::terminate)) {
     return Errc::unsupported;
   }
   if (options.nest_parent) {

@@ -8,6 +8,7 @@
 #include <sluice/driver/handshake.hpp>
 #include <sluice/driver/health.hpp>
 #include <sluice/driver/held.hpp>
+#include <sluice/driver/page_responder.hpp>
 #include <sluice/driver/ste_writer.hpp>
 #include <sluice/driver/stream_table.hpp>
 #include <sluice/driver/tags.hpp>
@@ -21,9 +22,11 @@ class StaticDomain;
 // What the driver of one SMMU consists of, for its domains and devices.
 struct Parts {
   Parts(const platform::Platform& p, platform::Mmio& mmio, const Config& c)
-      : platform{p}, config{c}, health{p.log}, registers{mmio}, errors{registers, p.sync},
-        handshake{registers, p.time, health, c.timeout_us}, commands{p, registers, errors, health, c.timeout_us},
-        streams{p.memory}, writer{streams, commands, p.memory}, asids{p.memory, p.sync}, vmids{p.memory, p.sync} {}
+      : platform{p}, config{c}, health{p.log}, registers{mmio}, errors{registers, p.sync}, handshake{registers, p.time,
+                                                                                                     health,
+                                                                                                     c.timeout_us},
+        commands{p, registers, errors, health, c.timeout_us}, streams{p.memory}, writer{streams, commands, p.memory},
+        asids{p.memory, p.sync}, vmids{p.memory, p.sync}, responder{commands}, page_requests{p, responder} {}
 
   Tags& tags(pagetable::Stage stage) { return stage == pagetable::Stage::one ? asids : vmids; }
   void count(Way way) {
@@ -44,6 +47,8 @@ struct Parts {
   SteWriter writer;
   Tags asids, vmids;
   HeldObjects held;
+  PageResponder responder;
+  iommu::PageRequests page_requests;
   StaticDomain* idle{};                                 // where requests of devices go that are attached to nothing
   std::array<base::Atomic<std::uint64_t>, 5> changes{}; // by Way
 };

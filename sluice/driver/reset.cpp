@@ -72,6 +72,12 @@ Status Smmu::allocate() {
       return s;
     }
   }
+  if (c.stalls != StallModel::terminate) {
+    const auto requests = p.page_requests.make(p.config.page_requests, p.config.page_request_timeout_us);
+    if (!requests) {
+      return requests;
+    }
+  }
   if (p.commands.log2() != commands) {
     p.health.warn(Code::queue_shrunk, 0, commands, p.commands.log2());
   }

@@ -13,7 +13,7 @@ using base::Status;
 Smmu::Smmu(const platform::Platform& platform, platform::Owned<Parts> parts)
     : iommu::Unit{platform}, parts_{std::move(parts)}, identity_{*this, *parts_, iommu::DomainType::identity},
       blocked_{*this, *parts_, iommu::DomainType::blocked}, events_{platform.memory, parts_->registers, parts_->health},
-      event_handler_{*this, &Smmu::read_events}, gerror_handler_{*this, &Smmu::look_at_errors} {
+      event_handler_{*this, &Smmu::on_event_wire}, gerror_handler_{*this, &Smmu::look_at_errors} {
   parts_->idle = parts_->config.idle == Idle::identity ? &identity_ : &blocked_;
 }
 
@@ -35,6 +35,7 @@ Counters Smmu::counters() const {
   c.events_of_guests = guest_events_.load(Order::relaxed);
   c.event_overflows = events_.overflows();
   c.global_errors = global_errors_.load(Order::relaxed);
+  c.page_requests = parts_->page_requests.counters();
   return c;
 }
 
@@ -42,7 +43,8 @@ Result<iommu::Domain*> Smmu::make_paging(const iommu::PagingOptions& options) {
   return PagingDomain::make(*this, *parts_, options);
 }
 
-Result<iommu::Device*> Smmu::add(platform::PciFunction* function, std::span<const StreamID> streams) {
+Result<iommu::Device*> Smmu::add(platform::PciFunction* function, std::span<const StreamID> streams,
+                                 const DeviceFacts& facts) {
   if (streams.empty()) {
     return Errc::invalid_argument;
   }
@@ -54,7 +56,7 @@ Result<iommu::Device*> Smmu::add(platform::PciFunction* function, std::span<cons
   if (failed()) {
     return Errc::smmu_failed;
   }
-  auto made = SmmuDevice::make(*this, *parts_, function, streams);
+  auto made = SmmuDevice::make(*this, *parts_, function, facts, streams);
   if (!made) {
     return made.error();
   }
@@ -142,6 +144,7 @@ Status Smmu::remove(iommu::Device& device) {
     for (const StreamID sid : d.sids()) {
       parts_->streams.set_owner(sid, nullptr);
     }
+    parts_->page_requests.settle(d, iommu::PageResponse::failed);
   }
   platform().sync.reclaim(); // an event that is being reported may name it
   d.destroy();

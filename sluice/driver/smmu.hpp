@@ -51,12 +51,17 @@ public:
   // A requester with all its StreamIDs; the same one twice is one. `function` is null where there is no PCI. Its
   // requests go to the idle domain. Errors: invalid_argument (no StreamID), too_large (beyond the stream table),
   // shares_stream (another device has it), no_memory, timed_out, smmu_failed.
-  base::Result<iommu::Device*> add(platform::PciFunction* function, std::span<const StreamID> streams);
+  base::Result<iommu::Device*> add(platform::PciFunction* function, std::span<const StreamID> streams,
+                                   const DeviceFacts& facts = {});
   // Detaches and blocks the device, then frees it. Errors: busy (in a group, or a guest has a name for it).
   base::Status remove(iommu::Device& device);
 
-  // Does what interrupts do: reads events, looks at global errors. Any thread, any time.
+  // Does what interrupts do: reads events, looks at global errors; and gives up what has waited too long for its
+  // handler, which nobody else does while nothing happens. Any thread, any time.
   void poll();
+  base::Status respond(iommu::PageTicket ticket, iommu::PageResponse response) override {
+    return parts_->page_requests.answer(ticket, response);
+  }
 
   // Commands as they are, and waits for their completion. For tools and tests. Errors: illegal_command, command_abort,
   // atc_timed_out, timed_out, smmu_failed.
@@ -88,9 +93,16 @@ private:
   base::Status add_locked(SmmuDevice& device);
   base::Status link_leaves(std::span<const StreamID> sids);
 
-  void read_events();
+  void settle_page_requests(const iommu::Domain& domain) override {
+    parts_->page_requests.settle(domain, iommu::PageResponse::failed);
+  }
+
+  void on_event_wire() { read_events(parts_->config.interrupts_may_wait); }
+  void read_events(bool may_wait);
   void look_at_errors();
-  void on_event(const arch::Event& event) override;
+  bool on_event(const arch::Event& event, bool may_wait) override;
+  void report(SmmuDevice& device, iommu::Fault& fault, const arch::Event& event);
+  void expire_page_requests();
   bool give_to_guest(const SmmuDevice& device, const SmmuDomain& domain, const arch::Event& event);
   void log_event(Code code, const arch::Event& event);
 

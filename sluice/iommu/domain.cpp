@@ -18,6 +18,25 @@ bool Domain::report(const Fault& fault) const {
   return true;
 }
 
+base::Status Domain::set_page_request_handler(PageRequestHandler* handler) {
+  if (!serves_) {
+    return Errc::unsupported;
+  }
+  requests_.store(handler, base::Order::release);
+  unit_.platform_.sync.reclaim();
+  unit_.settle_page_requests(*this);
+  return {};
+}
+
+bool Domain::deliver(const PageRequestGroup& group) const {
+  PageRequestHandler* handler = requests_.load(base::Order::acquire);
+  if (handler == nullptr) {
+    return false;
+  }
+  handler->on_page_requests(group);
+  return true;
+}
+
 base::Status Domain::destroy() {
   auto& sync = unit_.platform_.sync;
   const platform::MutexGuard guard{sync, unit_.mutex_};

@@ -4,6 +4,7 @@
 #include <sluice/base/result.hpp>
 #include <sluice/iommu/fault.hpp>
 #include <sluice/iommu/mapping.hpp>
+#include <sluice/iommu/page_request.hpp>
 
 #include <cstdint>
 
@@ -49,6 +50,16 @@ public:
   // Hands a fault to the handler, if there is one. In a read section.
   bool report(const Fault& fault) const;
 
+  // Page requests of attached devices, if the domain was made for them. Null: they are answered with `invalid`. When it
+  // returns the handler before is not running and will not be called again, and what it has left without an answer has
+  // been answered with `failed`. Errors: unsupported. Not in a read section.
+  base::Status set_page_request_handler(PageRequestHandler* handler);
+  bool takes_page_requests() const { return requests_.load(base::Order::acquire) != nullptr; }
+  // Hands a group to the handler, if there is one. In a read section.
+  bool deliver(const PageRequestGroup& group) const;
+  // Whether devices that can will wait for its handler.
+  bool serves_page_requests() const { return serves_; }
+
   // Keeps the domain from being destroyed.
   void hold() { users_.fetch_add(1, base::Order::relaxed); }
   void drop() { users_.fetch_sub(1, base::Order::release); }
@@ -57,7 +68,8 @@ public:
   base::Status destroy();
 
 protected:
-  Domain(Unit& unit, DomainType type, const Geometry& geometry) : unit_{unit}, type_{type}, geometry_{geometry} {}
+  Domain(Unit& unit, DomainType type, const Geometry& geometry, bool serves_page_requests = false)
+      : unit_{unit}, type_{type}, geometry_{geometry}, serves_{serves_page_requests} {}
   ~Domain() = default;
 
   // Ends the object's life. Once, when no user is left; with the unit's mutex held.
@@ -67,8 +79,10 @@ private:
   Unit& unit_;
   DomainType type_;
   Geometry geometry_;
+  bool serves_;
   base::Atomic<std::uint32_t> users_{0};
   base::Atomic<FaultHandler*> handler_{nullptr};
+  base::Atomic<PageRequestHandler*> requests_{nullptr};
 };
 
 } // namespace sluice::iommu

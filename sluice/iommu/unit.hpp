@@ -18,6 +18,7 @@ struct PagingOptions {
   bool nest_parent{};         // nested domains will stand on it
   bool pasid{};               // it will be attached to PASIDs
   bool dirty{};               // dirty tracking
+  bool page_requests{};       // devices that can wait for pages do so, and its PageRequestHandler serves them
   std::uint64_t page_sizes{}; // the lowest bit is the wanted unit of map and unmap; 0: the unit decides
 };
 
@@ -41,6 +42,10 @@ public:
   // smmu_failed.
   virtual base::Result<Domain*> make_paging(const PagingOptions& options) = 0;
 
+  // Answers a group of page requests. Any thread, also the handler in its call.
+  // Errors: not_found (it has been answered: by the time-out, or because its attachment or its handler ended).
+  virtual base::Status respond(PageTicket, PageResponse) { return base::Errc::not_found; }
+
   // Data for one kind of IOMMU, as bytes of the named type; `type` 0 asks for whatever there is. A unit that has no
   // such operation answers unsupported.
   virtual base::Result<HwInfo> hw_info(std::uint32_t, std::span<std::byte>) { return base::Errc::unsupported; }
@@ -53,6 +58,8 @@ protected:
   ~Unit() = default;
 
   platform::Mutex& mutex() { return mutex_; }
+  // Answers what a domain's handler has left, with `failed`.
+  virtual void settle_page_requests(const Domain&) {}
 
 private:
   friend class Device;

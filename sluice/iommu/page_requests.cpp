@@ -1,0 +1,241 @@
+#include <sluice/iommu/page_requests.hpp>
+
+#include <sluice/iommu/domain.hpp>
+
+#include <new>
+
+namespace sluice::iommu {
+
+using base::Errc;
+using base::Order;
+using platform::SpinGuard;
+
+base::Status PageRequests::make(std::size_t groups, std::uint64_t timeout_us) {
+  auto& memory = platform_.memory;
+  auto slots = memory.alloc(groups * sizeof(Slot));
+  if (!slots) {
+    return slots.error();
+  }
+  auto pages = memory.alloc(groups * sizeof(Page));
+  if (!pages) {
+    memory.free(*slots, groups * sizeof(Slot));
+    return pages.error();
+  }
+  slots_ = static_cast<Slot*>(*slots);
+  pages_ = static_cast<Page*>(*pages);
+  size_ = groups;
+  timeout_ns_ = timeout_us * 1000;
+  for (std::size_t i = groups; i-- > 0;) {
+    ::new (&slots_[i]) Slot{.generation = 1, .next_free = free_slot_};
+    ::new (&pages_[i]) Page{.request = {}, .next = free_page_};
+    free_slot_ = free_page_ = static_cast<std::uint32_t>(i);
+  }
+  return {};
+}
+
+PageRequests::~PageRequests() {
+  if (slots_ != nullptr) {
+    platform_.memory.free(pages_, size_ * sizeof(Page));
+    platform_.memory.free(slots_, size_ * sizeof(Slot));
+  }
+}
+
+std::uint32_t PageRequests::find(const PageAsker& asker) const {
+  for (std::uint32_t i = 0; i < size_; ++i) {
+    const Slot& s = slots_[i];
+    if (s.state == State::collecting && s.asker.requester == asker.requester && s.asker.target == asker.target &&
+        s.asker.tag == asker.tag) {
+      return i;
+    }
+  }
+  return none;
+}
+
+std::uint32_t PageRequests::open(const PageAsker& asker) {
+  const std::uint32_t index = free_slot_;
+  if (index != none) {
+    Slot& slot = slots_[index];
+    free_slot_ = slot.next_free;
+    slot.asker = asker;
+    slot.state = State::collecting;
+    open_.fetch_add(1, Order::relaxed);
+  }
+  return index;
+}
+
+void PageRequests::append(Slot& slot, const PageRequest& request) {
+  const std::uint32_t index = free_page_;
+  if (slot.count == max_pages || index == none) {
+    slot.too_long = true;
+    return;
+  }
+  free_page_ = pages_[index].next;
+  pages_[index] = {request, none};
+  (slot.first == none ? slot.first : pages_[slot.last].next) = index;
+  slot.last = index;
+  ++slot.count;
+}
+
+void PageRequests::copy(const Slot& slot, Pages& pages) const {
+  std::size_t n = 0;
+  for (std::uint32_t i = slot.first; i != none; i = pages_[i].next) {
+    pages[n++] = pages_[i].request;
+  }
+}
+
+void PageRequests::close(std::uint32_t index) {
+  Slot& slot = slots_[index];
+  if (slot.first != none) {
+    pages_[slot.last].next = free_page_;
+    free_page_ = slot.first;
+  }
+  // 0 is no ticket's.
+  slot = {.generation = slot.generation + 1 != 0 ? slot.generation + 1 : 1, .next_free = free_slot_};
+  free_slot_ = index;
+  open_.fetch_sub(1, Order::relaxed);
+}
+
+auto PageRequests::collect(const PageAsker& asker, const PageRequest& request, bool last, Pages& pages) -> Collected {
+  const SpinGuard guard{platform_.sync, lock_};
+  std::uint32_t index = asker.stalled ? none : find(asker);
+  index = index != none ? index : open(asker);
+  if (index == none) {
+    return {Arrival::no_room};
+  }
+  Slot& slot = slots_[index];
+  append(slot, request);
+  if (!last) {
+    return {Arrival::collected};
+  }
+  if (slot.too_long) {
+    close(index);
+    return {Arrival::no_room};
+  }
+  // With the lock held: whoever ends the attachment has told domain_of() before he takes it to settle what he finds.
+  slot.domain = responder_.domain_of(asker);
+  if (slot.domain == nullptr || !slot.domain->takes_page_requests()) {
+    close(index);
+    return {Arrival::refused};
+  }
+  slot.state = State::waiting;
+  slot.deadline = platform_.time.now_ns() + timeout_ns_;
+  copy(slot, pages);
+  return {Arrival::delivered,
+          {asker.device, slot.domain, asker.target, asker.stalled, std::span{pages}.first(slot.count),
+           PageTicket{index, slot.generation}}};
+}
+
+auto PageRequests::add(const PageAsker& asker, const PageRequest& request, bool last) -> Arrival {
+  Pages pages;
+  const Collected c = collect(asker, request, last, pages);
+  switch (c.arrival) {
+  case Arrival::collected:
+    break;
+  case Arrival::no_room:
+    count(overflowed_);
+    if (last) {
+      responder_.send(asker, PageResponse::failed);
+    }
+    break;
+  case Arrival::refused:
+    count(refused_);
+    responder_.send(asker, PageResponse::invalid);
+    break;
+  case Arrival::delivered:
+    count(groups_);
+    if (!c.group.domain->deliver(c.group)) { // its handler has gone meanwhile, and settles what it leaves
+      return Arrival::refused;
+    }
+    break;
+  }
+  return c.arrival;
+}
+
+base::Status PageRequests::answer(PageTicket ticket, PageResponse response) {
+  PageAsker asker;
+  {
+    const SpinGuard guard{platform_.sync, lock_};
+    if (ticket.slot_ >= size_ || slots_[ticket.slot_].generation != ticket.generation_ ||
+        slots_[ticket.slot_].state != State::waiting) {
+      return Errc::not_found;
+    }
+    asker = slots_[ticket.slot_].asker;
+    close(ticket.slot_);
+  }
+  count(answered_);
+  responder_.send(asker, response);
+  return {};
+}
+
+// The next one from `from` on; none if there is none.
+template <class Matches>
+std::uint32_t PageRequests::take(std::uint32_t from, Matches matches, PageAsker& asker) {
+  const SpinGuard guard{platform_.sync, lock_};
+  if (open_.load(Order::relaxed) == 0) {
+    return none;
+  }
+  for (std::uint32_t i = from; i < size_; ++i) {
+    if (slots_[i].state == State::waiting && matches(slots_[i])) {
+      asker = slots_[i].asker;
+      close(i);
+      return i;
+    }
+  }
+  return none;
+}
+
+// Nothing is sent with the lock held.
+template <class Matches>
+unsigned PageRequests::answer_all(Matches matches, PageResponse response, base::Atomic<std::uint64_t>& counter) {
+  unsigned answered = 0;
+  PageAsker asker;
+  for (std::uint32_t i = take(0, matches, asker); i != none; i = take(i + 1, matches, asker)) {
+    count(counter);
+    ++answered;
+    responder_.send(asker, response);
+  }
+  return answered;
+}
+
+void PageRequests::settle(const Device& device, Target target, PageResponse response) {
+  const auto its = [&](const Slot& s) { return s.asker.device == &device && s.asker.target == target; };
+  static_cast<void>(answer_all(its, response, settled_));
+}
+
+void PageRequests::settle(const Device& device, PageResponse response) {
+  static_cast<void>(answer_all([&](const Slot& s) { return s.asker.device == &device; }, response, settled_));
+  const SpinGuard guard{platform_.sync, lock_};
+  for (std::uint32_t i = 0; i < size_; ++i) {
+    if (slots_[i].state == State::collecting && slots_[i].asker.device == &device) {
+      close(i);
+    }
+  }
+}
+
+void PageRequests::settle(const Domain& domain, PageResponse response) {
+  static_cast<void>(answer_all([&](const Slot& s) { return s.domain == &domain; }, response, settled_));
+}
+
+unsigned PageRequests::expire() {
+  if (open_.load(Order::relaxed) == 0) {
+    return 0;
+  }
+  const std::uint64_t now = platform_.time.now_ns();
+  return answer_all([&](const Slot& s) { return s.deadline <= now; }, PageResponse::failed, late_);
+}
+
+void PageRequests::drop_collected() {
+  const SpinGuard guard{platform_.sync, lock_};
+  for (std::uint32_t i = 0; i < size_; ++i) {
+    if (slots_[i].state == State::collecting) {
+      close(i);
+    }
+  }
+}
+
+PageRequestCounters PageRequests::counters() const {
+  const auto get = [](const base::Atomic<std::uint64_t>& n) { return n.load(Order::relaxed); };
+  return {get(groups_), get(answered_), get(refused_), get(settled_), get(late_), get(overflowed_)};
+}
+
+} // namespace sluice::iommu
