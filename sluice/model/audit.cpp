@@ -81,7 +81,7 @@ std::vector<PortCore::Audited> PortCore::audited() {
   contexts_.each([&](const Context& context, std::uint32_t name) {
     Audited a{context, name, 0, {}};
     for (const Binding& b : bindings()) {
-      const Regime& regime = regimes_[slot(b.key)];
+      const Regime& regime = regimes_[slot(stored(b.key))];
       const bool as_ipa = context.kind == Kind::ipa && regime.stage2 && regime.ipa_context == name;
       const bool as_va =
           context.kind != Kind::ipa && regime.stage1 && (regime.context == name || regime.global_context == name);
@@ -151,7 +151,7 @@ std::optional<Stages> PortCore::stages_of(const Request& r) const {
     return Stages::none;
   }
   const std::uint64_t key = key_of(r);
-  if (bindings_[slot(key)].key != key) {
+  if (bindings_[slot(key)].key != stored(key)) {
     return std::nullopt;
   }
   const Regime& regime = regimes_[slot(key)];

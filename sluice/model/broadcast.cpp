@@ -8,6 +8,16 @@ void Core::append(const arch::Command& command) {
   log_.append(command);
 }
 
+// 4.8: ports that apply nothing before they must go by what is asked for here.
+std::uint64_t Core::require_log() {
+  if (!facts_.knobs.adversary.late) {
+    return log_.head().load(base::Order::acquire);
+  }
+  const platform::SpinGuard guard{sync_, log_lock_};
+  log_.require();
+  return log_.due().load(base::Order::relaxed);
+}
+
 void Core::broadcast(const arch::Command& tlbi) {
   const auto* form = arch::command_form(tlbi.get(arch::Command::Opcode));
   const bool is_tlbi = form != nullptr && tlbi.get(arch::Command::Opcode) >= arch::Opcode::CMD_TLBI_NH_ALL &&
@@ -28,7 +38,7 @@ void Core::broadcast(const arch::Command& tlbi) {
   count_.broadcasts.fetch_add(1, base::Order::relaxed);
 }
 
-std::uint64_t Core::dvm_sync() const { return log_.head().load(base::Order::acquire); }
+std::uint64_t Core::dvm_sync() { return require_log(); }
 
 // Whoever asks polls: ports that are online go past the position by their own accesses.
 bool Core::dvm_synced(std::uint64_t number) { return passed({true, number}); }

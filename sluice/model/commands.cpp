@@ -72,8 +72,11 @@ bool Core::fetch(std::uint32_t cons, arch::Command& command) {
 void Core::execute(const arch::Command& command) {
   using enum arch::Opcode;
   switch (command.get(arch::Command::Opcode)) {
-  case CMD_PREFETCH_CONFIG: // 4.2: hints
+  case CMD_PREFETCH_CONFIG: // 4.2: without effect while SMMUEN is 0
   case CMD_PREFETCH_ADDR:
+    if (smmuen()) {
+      append(command);
+    }
     advance();
     return;
   case CMD_RESUME:

@@ -16,6 +16,14 @@ public:
     const Entry& e = entries_[slot(key)];
     return e.used && e.key == key ? &e.value : nullptr;
   }
+  template <class Do>
+  void each(Do action) {
+    for (Entry& e : entries_) {
+      if (e.used) {
+        action(e.key, e.value);
+      }
+    }
+  }
   const Value& insert(std::uint64_t key, const Value& value) {
     Entry& e = entries_[slot(key)];
     e = {true, key, value};

@@ -17,8 +17,8 @@ bool fail(Fault& fault, EventType type) {
 
 } // namespace
 
-Configuration::Configuration(Bus& bus, const Facts& facts, Walker& walker, Contexts& contexts)
-    : bus_{bus}, facts_{facts}, walker_{walker}, contexts_{contexts}, stes_{facts.knobs.ste_cache},
+Configuration::Configuration(Bus& bus, const Facts& facts, Walker& walker, Contexts& contexts, Choices& choices)
+    : bus_{bus}, facts_{facts}, walker_{walker}, contexts_{contexts}, choices_{choices}, stes_{facts.knobs.ste_cache},
       l1stds_{facts.knobs.ste_cache}, cds_{facts.knobs.cd_cache}, l1cds_{facts.knobs.cd_cache} {}
 
 bool Configuration::resolve(const LiveRegisters& registers, std::uint32_t sid, std::optional<std::uint32_t> ssid,
@@ -86,15 +86,41 @@ bool Configuration::resolve(const LiveRegisters& registers, std::uint32_t sid, s
   return true;
 }
 
-// 3.21.3: words are fetched one by one, each atomically, here in ascending order.
+// 3.21.3: words are fetched one by one, each atomically, in ascending order unless a knob says otherwise. Words of
+// `have` are there already.
 template <class S>
-bool Configuration::fetch(std::uint64_t address, const Attributes& attributes, S& structure) {
-  for (std::size_t i = 0; i < S::word_count; ++i) {
+bool Configuration::fetch(std::uint64_t address, const Attributes& attributes, S& structure, std::uint8_t have) {
+  static_assert(S::word_count <= 8);
+  constexpr std::array<std::uint8_t, 8> ascending{0, 1, 2, 3, 4, 5, 6, 7};
+  const auto order = facts_.knobs.adversary.any_order ? choices_.order(S::word_count) : ascending;
+  for (std::size_t n = 0; n < S::word_count; ++n) {
+    const std::size_t i = order[n];
+    if ((have >> i & 1) != 0) {
+      continue;
+    }
     ++reads_;
     if (!bus_.read64(address + i * 8, attributes, structure.w[i])) {
       return false;
     }
   }
+  return true;
+}
+
+// 3.21.3: fetches what is not cached of a structure. False: an external abort, and the cache is as it was.
+template <class S>
+bool Configuration::complete(ConfigCache<Fetched<S>>& cache, std::uint64_t key, std::uint64_t at,
+                             const Attributes& attributes, S& structure) {
+  Fetched<S> fetched;
+  const auto* cached = cache.find(key);
+  if (cached != nullptr && (cached->at == at || !facts_.knobs.adversary.one_place)) {
+    fetched = *cached;
+  }
+  fetched.at = at;
+  if (!fetch(at, attributes, fetched.value, fetched.have)) {
+    return false;
+  }
+  fetched.have = (1U << S::word_count) - 1;
+  structure = cache.insert(key, fetched).value;
   return true;
 }
 
@@ -148,20 +174,19 @@ bool Configuration::find_ste(const LiveRegisters& registers, std::uint32_t sid, 
     fault.record = registers.cr2.get(arch::CR2::RECINVSID) != 0;
     return false;
   }
-  if (const auto* cached = stes_.find(sid)) {
-    ste = *cached;
+  if (const auto* cached = stes_.find(sid); cached != nullptr && cached->whole()) {
+    ste = cached->value;
     return true;
   }
   std::uint64_t at = 0;
   if (!ste_address(registers, sid, at, fault)) {
     return false;
   }
-  if (!fetch(at, table_attributes(registers.cr1), ste)) {
+  if (!complete(stes_, sid, at, table_attributes(registers.cr1), ste)) {
     fail(fault, EventType::F_STE_FETCH);
     fault.fetch = at;
     return false;
   }
-  stes_.insert(sid, ste);
   return true;
 }
 
@@ -219,8 +244,8 @@ bool Configuration::cd_address(const Regime& regime, const Ste& ste, std::uint32
 
 bool Configuration::find_cd(const Regime& regime, const Ste& ste, std::uint32_t sid, std::uint32_t index, arch::Cd& cd,
                             Fault& fault) {
-  if (const auto* cached = cds_.find(key(sid, index))) {
-    cd = *cached;
+  if (const auto* cached = cds_.find(key(sid, index)); cached != nullptr && cached->whole()) {
+    cd = cached->value;
     return true;
   }
   std::uint64_t at = 0;
@@ -229,12 +254,11 @@ bool Configuration::find_cd(const Regime& regime, const Ste& ste, std::uint32_t 
   if (!cd_address(regime, ste, sid, index, at, fault) || !to_pa(regime, ste, at, pa, attr, fault)) {
     return false;
   }
-  if (!fetch(pa, attr, cd)) {
+  if (!complete(cds_, key(sid, index), pa, attr, cd)) {
     fail(fault, EventType::F_CD_FETCH);
     fault.fetch = pa;
     return false;
   }
-  cds_.insert(key(sid, index), cd);
   return true;
 }
 

@@ -2,6 +2,7 @@
 
 #include <sluice/arch/l1.hpp>
 #include <sluice/arch/registers.hpp>
+#include <sluice/model/adversary.hpp>
 #include <sluice/model/config_cache.hpp>
 #include <sluice/model/contexts.hpp>
 #include <sluice/model/walker.hpp>
@@ -24,7 +25,8 @@ struct LiveRegisters {
 // A port's way from {StreamID, SubstreamID} to a Regime, and its caches of L1STD, STE, L1CD and CD.
 class Configuration {
 public:
-  Configuration(Bus& bus, const Facts& facts, Walker& walker, Contexts& contexts);
+  // `choices`: of Knobs::adversary.
+  Configuration(Bus& bus, const Facts& facts, Walker& walker, Contexts& contexts, Choices& choices);
 
   // 7.3.22 up to and including C_BAD_CD. False with the fault set.
   bool resolve(const LiveRegisters& registers, std::uint32_t sid, std::optional<std::uint32_t> ssid, Regime& regime,
@@ -33,10 +35,21 @@ public:
   // 4.3
   void invalidate(const arch::Command& cfgi);
   void clear();
+  // 3.21.3: what is cached may go at any time, as a whole or in part.
+  void lose_something();
 
   std::uint64_t reads() const { return reads_; }
 
 private:
+  // An STE or CD as far as its words have been fetched.
+  template <class S>
+  struct Fetched {
+    S value{};
+    std::uint64_t at{};  // PA
+    std::uint8_t have{}; // bit n: word n
+
+    bool whole() const { return have == (1U << S::word_count) - 1; }
+  };
   struct L1StdOf { // by first-level index
     arch::L1Std value;
     unsigned split;
@@ -55,7 +68,10 @@ private:
   bool to_pa(const Regime& regime, const arch::Ste& ste, std::uint64_t address, std::uint64_t& pa, Attributes& attr,
              Fault& fault);
   template <class S>
-  bool fetch(std::uint64_t address, const Attributes& attributes, S& structure);
+  bool fetch(std::uint64_t address, const Attributes& attributes, S& structure, std::uint8_t have = 0);
+  template <class S>
+  bool complete(ConfigCache<Fetched<S>>& cache, std::uint64_t key, std::uint64_t at, const Attributes& attributes,
+                S& structure);
 
   static std::uint64_t key(std::uint32_t sid, std::uint32_t index) { return std::uint64_t{index} << 32 | sid; }
 
@@ -63,9 +79,10 @@ private:
   const Facts& facts_;
   Walker& walker_;
   Contexts& contexts_;
-  ConfigCache<arch::Ste> stes_;
+  Choices& choices_;
+  ConfigCache<Fetched<arch::Ste>> stes_;
   ConfigCache<L1StdOf> l1stds_;
-  ConfigCache<arch::Cd> cds_;
+  ConfigCache<Fetched<arch::Cd>> cds_;
   ConfigCache<L1CdOf> l1cds_;
   std::uint64_t reads_{0};
 };

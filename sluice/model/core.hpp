@@ -47,7 +47,7 @@ public:
   Counters counters() const;
   // 3.17, broadcast.cpp
   void broadcast(const arch::Command& tlbi);
-  std::uint64_t dvm_sync() const;
+  std::uint64_t dvm_sync();
   bool dvm_synced(std::uint64_t number);
   Snapshot snapshot();
 
@@ -110,6 +110,7 @@ private:
   void end(Barrier& barrier);
   bool passed(const Barrier& barrier);
   void append(const arch::Command& command);
+  std::uint64_t require_log(); // the position that ports have to pass
   void publish_waiting();
 
   // interrupts.cpp

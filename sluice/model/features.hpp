@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sluice/model/adversary.hpp>
+
 #include <cstdint>
 
 namespace sluice::model {
@@ -59,6 +61,7 @@ struct Knobs {
   bool merge_events{false};                   // 7.3.1: with STE.MEV, an event as the latest in the queue is merged
   bool wires{true};                           // 3.18: interrupts have wires, whether or not IDR0.MSI
   std::uint64_t sync_hold_report_us{200'000}; // a SYNC held up longer than this names the port that holds it
+  Adversary adversary{};
 };
 
 } // namespace sluice::model

@@ -97,7 +97,7 @@ bool Core::acknowledge_irqs() {
 }
 
 void Core::begin(Barrier& barrier) {
-  barrier = {true, log_.head().load(base::Order::relaxed)};
+  barrier = {true, require_log()};
   publish_waiting();
 }
 

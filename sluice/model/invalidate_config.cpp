@@ -58,6 +58,20 @@ void Configuration::invalidate(const arch::Command& cfgi) {
   }
 }
 
+// One structure in four goes: a descriptor as a whole, an STE or CD as a whole or by words.
+void Configuration::lose_something() {
+  const auto words = [this](std::uint64_t, auto& cached) {
+    if (choices_.one_in(4)) {
+      cached.have &= static_cast<std::uint8_t>(choices_.next());
+    }
+  };
+  const auto whole = [this](std::uint64_t, const auto&) { return choices_.one_in(4); };
+  stes_.each(words);
+  cds_.each(words);
+  l1stds_.erase_if(whole);
+  l1cds_.erase_if(whole);
+}
+
 void Configuration::clear() {
   stes_.clear();
   l1stds_.clear();

@@ -10,7 +10,8 @@ namespace sluice::model {
 
 // Invalidations on their way to the ports. Writers append; each port reads at its own pace and drops all that it
 // has cached when the writer has lapped it. Writers take turns by a lock of their own. A position counts entries since
-// the beginning; head() is the position after the last entry.
+// the beginning; head() is the position after the last entry, due() the one that a CMD_SYNC or a handshake has asked
+// for (4.8: until then an invalidation need not have had an effect).
 class InvalidationLog {
 public:
   static constexpr std::uint64_t size = 1024;
@@ -19,6 +20,7 @@ public:
   static constexpr arch::Command registers_changed{};
 
   const base::Atomic<std::uint64_t>& head() const { return head_; }
+  const base::Atomic<std::uint64_t>& due() const { return due_; }
 
   // 3.17: an entry that came by broadcast is the TLBI command of the same scope with this bit, which no TLBI has.
   static constexpr std::uint64_t by_broadcast = arch::Command::SSec.mask;
@@ -31,6 +33,9 @@ public:
     slot.w[1].store(command.w[1], base::Order::release);
     head_.store(at + 1, base::Order::release);
   }
+
+  // All that has been appended.
+  void require() { due_.store(head_.load(base::Order::relaxed), base::Order::release); }
 
   // False when the entry at `position` may have been overwritten meanwhile.
   bool read(std::uint64_t position, arch::Command& command) const {
@@ -46,6 +51,7 @@ private:
   };
 
   alignas(64) base::Atomic<std::uint64_t> head_{0};
+  alignas(64) base::Atomic<std::uint64_t> due_{0};
   alignas(64) std::array<Slot, size> slots_{};
 };
 

@@ -56,6 +56,11 @@ Translation Port::translate(const Request& request) {
   return core_->translate(request);
 }
 
+void Port::idle() {
+  Online online{*core_};
+  core_->idle();
+}
+
 Port::Burst::Burst(Port& port) : core_{*port.core_} { core_.go_online(); }
 Port::Burst::~Burst() { core_.go_offline(); }
 
@@ -88,6 +93,9 @@ Translation Port::Burst::translate(const Request& request) {
   return core_.translate(request);
 }
 
-void Port::Burst::pause() { core_.quiesce(); }
+void Port::Burst::pause() {
+  core_.quiesce();
+  core_.idle();
+}
 
 } // namespace sluice::model

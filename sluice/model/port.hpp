@@ -96,6 +96,9 @@ public:
   // For tools: the answer may be stale when it arrives. Records no event; fills caches as an access does.
   Translation translate(const Request& request);
 
+  // For tools: with Knobs::adversary, what the SMMU may do between two accesses; else nothing.
+  void idle();
+
   PortCounters counters() const;
 
   // For checkers, by the thread that owns the port. The stages that the latest access of these IDs went through, as

@@ -5,17 +5,35 @@
 namespace sluice::model {
 
 PortCore::PortCore(Core& core)
-    : core_{core}, facts_{core.facts()}, bus_{core.bus()}, head_{core.log().head()},
+    : core_{core}, facts_{core.facts()}, bus_{core.bus()}, head_{facts_.knobs.adversary.late ? core.log().due()
+                                                                                             : core.log().head()},
+      choices_{facts_.knobs.adversary.seed}, slow_lane_{facts_.knobs.adversary.acts() ? 1ULL << 62 : 0},
       tlb_{facts_.knobs.tlb, facts_.knobs.walk_cache}, walker_{bus_, facts_, tlb_},
-      configuration_{bus_, facts_, walker_, contexts_}, binding_mask_{facts_.knobs.ste_cache - 1},
+      configuration_{bus_, facts_, walker_, contexts_, choices_}, binding_mask_{facts_.knobs.ste_cache - 1},
       bindings_{new Binding[facts_.knobs.ste_cache]}, regimes_{new Regime[facts_.knobs.ste_cache]} {
   seen_ = head_.load(base::Order::acquire);
   link_.state.store(PortLink::offline(seen_));
   core_.attach(link_);
+  choices_ = Choices{facts_.knobs.adversary.seed + link_.id};
   load_registers();
 }
 
 bool PortCore::resolve_slowly(const Request& r, Target& target) {
+  return slow_lane_ != 0 ? resolve_watched(r, target) : resolve_by_caches(r, target);
+}
+
+// The way of each access with an adversary: as fast and as slow as without, but for what happens around it.
+bool PortCore::resolve_watched(const Request& r, Target& target) {
+  recent_[latest_++ % recent_.size()] = r;
+  idle();
+  const Binding& b = bindings_[slot(key_of(r))];
+  const bool hit = b.key == stored(key_of(r)) && resolve_hit(b, r, target);
+  const bool served = hit || resolve_by_caches(r, target);
+  idle();
+  return served;
+}
+
+bool PortCore::resolve_by_caches(const Request& r, Target& target) {
   ++count_.tlb_misses;
   fault_ = {};
   fault_regime_ = nullptr;
@@ -68,7 +86,7 @@ const PortCore::Binding* PortCore::bind(const Request& r) {
   Binding& b = bindings_[slot(key)];
   Regime& regime = regimes_[slot(key)];
   fault_regime_ = &regime;
-  if (b.key == key) {
+  if (b.key == stored(key)) {
     return &b;
   }
   if (!contexts_.room(3)) {
@@ -78,7 +96,7 @@ const PortCore::Binding* PortCore::bind(const Request& r) {
   if (!configuration_.resolve(registers_, r.stream_id, r.substream_id, regime, fault_)) {
     return nullptr;
   }
-  b.key = key;
+  b.key = stored(key);
   b.bypass = !regime.stage1 && !regime.stage2;
   b.beyond = ~mask_below(regime.input_limit);
   b.incoming = regime.incoming;

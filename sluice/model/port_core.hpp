@@ -1,9 +1,11 @@
 #pragma once
 
+#include <sluice/model/adversary.hpp>
 #include <sluice/model/configuration.hpp>
 #include <sluice/model/core.hpp>
 #include <sluice/model/port.hpp>
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -33,6 +35,7 @@ public:
   Transfer transfer(Request request, void* data, std::uint64_t size, Core::Recorded& edges);
   Translation translate(const Request& request);
   Outcome follow_up(std::uint16_t ticket, void* data, Core::Recorded& edges);
+  void idle(); // by Knobs::adversary
   // audit.cpp
   Audit audit(std::span<const arch::Command> scope);
   std::optional<Stages> stages_of(const Request& request) const;
@@ -77,10 +80,14 @@ private:
   static std::uint64_t key_of(const Request& r) {
     return 1ULL << 63 | (r.substream_id ? 1ULL << 52 | std::uint64_t{*r.substream_id} << 32 : 0) | r.stream_id;
   }
+  // As Binding::key. With what has to be done at each access besides, a key that the fast path never asks for.
+  std::uint64_t stored(std::uint64_t key) const { return key ^ slow_lane_; }
   std::size_t slot(std::uint64_t key) const { return static_cast<std::size_t>(key ^ key >> 32) & binding_mask_; }
 
   bool resolve(const Request& request, Target& target);
   bool resolve_slowly(const Request& request, Target& target);
+  bool resolve_watched(const Request& request, Target& target);
+  bool resolve_by_caches(const Request& request, Target& target);
   bool bypass_smmu(const Request& request, Target& target);
   bool resolve_hit(const Binding& binding, const Request& request, Target& target) const;
   const Binding* bind(const Request& request);
@@ -99,6 +106,13 @@ private:
   };
   std::uint16_t free_ticket();
   std::optional<Outcome> stall(const Request& request, Core::Recorded& edges);
+
+  // port_adversary.cpp
+  static constexpr std::uint64_t most_prefetched = 256; // 4.2.2: of one command
+  void prefetch(const arch::Command& command);
+  void prefetch(std::uint32_t sid, std::optional<std::uint32_t> ssid, std::optional<std::uint64_t> address);
+  void wander();
+  void prefetch_something();
 
   void catch_up();
   void apply(const arch::Command& command);
@@ -119,6 +133,8 @@ private:
   PortLink link_;
 
   LiveRegisters registers_;
+  Choices choices_;
+  const std::uint64_t slow_lane_;
   Tlb tlb_;
   Walker walker_;
   Contexts contexts_;
@@ -130,6 +146,8 @@ private:
   const Regime* fault_regime_{};                  // whose overrides the event shows, if it got that far
   std::vector<std::unique_ptr<Waiting>> waiting_; // by ticket
   std::uint16_t retried_{0};                      // the ticket of the access in hand
+  std::array<Request, 8> recent_{};               // of the latest accesses on the slow lane
+  std::size_t latest_{};
   PortCounters count_;
 };
 

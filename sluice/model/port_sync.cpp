@@ -87,6 +87,10 @@ void PortCore::apply(const arch::Command& command) {
     unbind_all();
     return;
   }
+  if (command.get(Command::Opcode) == CMD_PREFETCH_CONFIG || command.get(Command::Opcode) == CMD_PREFETCH_ADDR) {
+    prefetch(command);
+    return;
+  }
   ++count_.invalidations;
   const auto sid = static_cast<std::uint32_t>(command.get(Command::StreamID));
   const auto ssid = static_cast<std::uint32_t>(command.get(Command::SubstreamID));

@@ -96,6 +96,21 @@ void Tlb::invalidate(std::uint32_t context, const frame::AddressRange& range) {
   });
 }
 
+void Tlb::lose_something(Choices& choices) {
+  const auto drop_one = [&](auto all) {
+    const std::size_t from = choices.below(all.size());
+    for (std::size_t n = 0; n < all.size(); ++n) {
+      auto& e = all[(from + n) & (all.size() - 1)];
+      if (e.tag != 0) {
+        e = {};
+        return;
+      }
+    }
+  };
+  drop_one(entries());
+  drop_one(walks());
+}
+
 void Tlb::clear() {
   std::ranges::fill(entries(), TlbEntry{});
   std::ranges::fill(walks(), WalkEntry{});

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sluice/frame/command.hpp>
+#include <sluice/model/adversary.hpp>
 #include <sluice/model/facts.hpp>
 
 #include <cstdint>
@@ -112,6 +113,8 @@ public:
   // 4.4: entries of the context whose leaf holds an address of the range, and unless range.leaf, tables on the way.
   void invalidate(std::uint32_t context, const frame::AddressRange& range);
   void clear();
+  // 3.21.3: an entry and a pointer to a table go, those nearest to a place that `choices` names.
+  void lose_something(Choices& choices);
   // Empty ones too.
   std::span<const TlbEntry> all() const { return {entries_.get(), entry_mask_ + 1}; }
 

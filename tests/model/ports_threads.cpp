@@ -23,8 +23,8 @@ struct Driver {
 // Two ports read one IOVA in a loop. A third thread moves it from page to page: new page prepared, descriptor written,
 // TLBI, SYNC, then the old page is poisoned. Nobody may read poison that came after.
 template <class Traffic>
-void nobody_reads_what_a_sync_has_retired(Traffic traffic) {
-  Rig rig;
+void nobody_reads_what_a_sync_has_retired(Traffic traffic, const Adversary& adversary = {}) {
+  Rig rig{Rig::with_substreams(), {.adversary = adversary}};
   const auto s = rig.stage1_stream(1);
   const std::uint64_t pages[2] = {rig.ram.alloc(4096), rig.ram.alloc(4096)};
   constexpr std::uint64_t good = 0x600d, poison = 0xbad;
@@ -74,6 +74,16 @@ TEST(PortThreads, NobodyReadsWhatASYNCHasRetiredByBursts) {
 
 TEST(PortThreads, NobodyReadsWhatASYNCHasRetiredBySingleAccesses) {
   nobody_reads_what_a_sync_has_retired([](Port& port, auto access) { access(port); });
+}
+
+TEST(PortThreads, NobodyReadsWhatASYNCHasRetiredFromAnSMMUThatDoesWhatItMay) {
+  const auto traffic = [](Port& port, auto access) {
+    Port::Burst burst{port};
+    for (int i = 0; i < 50; ++i) {
+      access(burst);
+    }
+  };
+  nobody_reads_what_a_sync_has_retired(traffic, {.prefetch = true, .any_order = true, .partial = true, .late = true});
 }
 
 // The same for a write: after the SYNC nobody writes to the old page.

@@ -38,6 +38,8 @@ public:
   void forbid_exchanges() { no_exchanges_ = true; }
   // Somebody else gets in before the next one.
   void before_exchange(std::function<void()> action) { between_ = std::move(action); }
+  // Called before each fetch of a descriptor, or of a word of a structure: what software does meanwhile.
+  void before_fetch(std::function<void(std::uint64_t address)> action) { fetch_ = std::move(action); }
   std::uint32_t exchanges() const { return exchanges_.load(); }
   std::uint32_t pulses(Wire wire) const { return pulses_[static_cast<std::size_t>(wire)].load(); }
 
@@ -83,6 +85,9 @@ public:
   bool read64(std::uint64_t address, const Attributes& attributes, std::uint64_t& value) override {
     if (aborts(address, 8)) {
       return false;
+    }
+    if (fetch_) {
+      fetch_(address);
     }
     fetch_attributes_ = attributes;
     if (watched_ == address) {
@@ -137,6 +142,7 @@ private:
   std::vector<std::uint64_t> planted_;
   bool no_exchanges_{};
   std::function<void()> between_;
+  std::function<void(std::uint64_t)> fetch_;
   base::Atomic<std::uint32_t> exchanges_{0};
   mutable std::mutex messages_lock_;
   std::vector<Message> messages_;
