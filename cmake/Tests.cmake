@@ -80,6 +80,7 @@ function(sluice_test folder)
   if(count GREATER 5) # it costs as much as it saves a few files
     target_precompile_headers(test-${folder} PRIVATE <gtest/gtest.h> <memory> <string> <vector>)
   endif()
+  sluice_unity(test-${folder})
   target_link_libraries(test-${folder} PRIVATE ${targets} sluice-flags sluice-warnings GTest::gmock_main Threads::Threads)
   set(processors 1)
   if(folder STREQUAL "qemu")
