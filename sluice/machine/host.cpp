@@ -55,6 +55,10 @@ void Host::set_guest_messages(GuestMessages& guest) { parts_->guest = &guest; }
 unsigned Host::functions() const { return static_cast<unsigned>(parts_->functions.size()); }
 PciAddress Host::address(unsigned function) const { return parts_->functions.at(function)->config().address; }
 pcie::VirtioRng& Host::rng(unsigned function) { return parts_->functions.at(function)->rng(); }
+unsigned Host::engines() const { return static_cast<unsigned>(parts_->engines.size()); }
+pcie::CopyEngine& Host::engine(unsigned engine) { return parts_->engines.at(engine)->engine(); }
+std::unique_ptr<vfio::File> Host::open_engine(unsigned engine) { return parts_->engines.at(engine)->cdev().open(); }
+model::Smmu& Host::hardware(unsigned smmu) { return parts_->smmus.at(smmu)->model(); }
 unsigned Host::smmus() const { return static_cast<unsigned>(parts_->smmus.size()); }
 hosted::Port& Host::port() { return parts_->port; }
 
@@ -122,6 +126,7 @@ Remains Host::tear_down() {
     remains.vectors += smmu->doorbell().connected();
   }
   p.functions.clear();
+  p.engines.clear();
   p.smmus.clear();
   p.port.sync.reclaim();
   p.port.device_sync.reclaim();

@@ -38,6 +38,12 @@ struct FunctionConfig {
   pcie::VirtioRngConfig rng{};
 };
 
+// A copy engine, for whoever makes its traffic.
+struct EngineConfig {
+  PciAddress address{};
+  unsigned smmu{};
+};
+
 // Planted outside the core, so that a run has to find them.
 enum class HostFault : std::uint8_t {
   none,
@@ -51,6 +57,7 @@ enum class HostFault : std::uint8_t {
 struct HostConfig {
   std::vector<SmmuConfig> smmus{}; // without copy engines
   std::vector<FunctionConfig> functions{};
+  std::vector<EngineConfig> engines{};
   hosted::PortConfig port{}; // free threads
   bool without_cache_invalidate{};
   HostFault fault{};
@@ -149,6 +156,11 @@ public:
   PciAddress address(unsigned function) const;
   std::optional<unsigned> find(const PciAddress& address) const;
   pcie::VirtioRng& rng(unsigned function);
+  // Copy engines, and the hardware that translates for them.
+  unsigned engines() const;
+  pcie::CopyEngine& engine(unsigned engine);
+  std::unique_ptr<vfio::File> open_engine(unsigned engine);
+  model::Smmu& hardware(unsigned smmu);
   unsigned smmus() const;
   hosted::Port& port();
 

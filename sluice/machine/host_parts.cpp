@@ -29,6 +29,9 @@ Host::Parts::Parts(const HostConfig& config)
   for (const FunctionConfig& function : config.functions) {
     add_function(function);
   }
+  for (const EngineConfig& engine : config.engines) {
+    add_engine(engine);
+  }
 }
 
 void Host::Parts::add_smmu(const SmmuConfig& config) {
@@ -47,16 +50,26 @@ void Host::Parts::add_smmu(const SmmuConfig& config) {
       });
 }
 
+void Host::Parts::check_place(const PciAddress& address, unsigned smmu) const {
+  const std::string text = to_string(address);
+  if (smmu >= smmus.size()) {
+    throw hosted::SetupError{"function " + text + ": there is no SMMU " + std::to_string(smmu)};
+  }
+  const auto taken = [&](const auto& other) { return other->config().address == address; };
+  if (std::any_of(functions.begin(), functions.end(), taken) || std::any_of(engines.begin(), engines.end(), taken)) {
+    throw hosted::SetupError{"two functions have the address " + text};
+  }
+}
+
+void Host::Parts::add_engine(const EngineConfig& config) {
+  check_place(config.address, config.smmu);
+  HostSmmu& smmu = *smmus[config.smmu];
+  engines.push_back(
+      std::make_unique<HostEngine>(config, smmu, vfio::Host{caller, iommufds, smmu.doorbell(), port.sync}));
+}
+
 void Host::Parts::add_function(const FunctionConfig& config) {
-  const std::string text = to_string(config.address);
-  if (config.smmu >= smmus.size()) {
-    throw hosted::SetupError{"function " + text + ": there is no SMMU " + std::to_string(config.smmu)};
-  }
-  for (const auto& other : functions) {
-    if (other->config().address == config.address) {
-      throw hosted::SetupError{"two functions have the address " + text};
-    }
-  }
+  check_place(config.address, config.smmu);
   HostSmmu& smmu = *smmus[config.smmu];
   const vfio::Host host{caller, iommufds, smmu.doorbell(), port.sync};
   functions.push_back(

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sluice/machine/channels.hpp>
+#include <sluice/machine/host_engine.hpp>
 #include <sluice/machine/host_function.hpp>
 #include <sluice/machine/process.hpp>
 
@@ -30,6 +31,9 @@ struct Host::Parts {
 
   void add_smmu(const SmmuConfig& config);
   void add_function(const FunctionConfig& config);
+  void add_engine(const EngineConfig& config);
+  // Throws hosted::SetupError where the address is taken or the SMMU is not there.
+  void check_place(const PciAddress& address, unsigned smmu) const;
   // Those that are open.
   std::vector<std::shared_ptr<iommufd::Context>> open_contexts();
   std::optional<bool> maps_alone(const iommu::Device& device, std::uint64_t iova);
@@ -50,6 +54,7 @@ struct Host::Parts {
   GuestMessages* guest{};
   std::vector<std::unique_ptr<HostSmmu>> smmus;
   std::vector<std::unique_ptr<HostFunction>> functions;
+  std::vector<std::unique_ptr<HostEngine>> engines;
 
   mutable platform::Mutex mutex; // of what follows
   std::vector<std::weak_ptr<iommufd::Context>> contexts;

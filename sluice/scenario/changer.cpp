@@ -1,6 +1,7 @@
 #include <sluice/scenario/changer.hpp>
 
 #include <sluice/hosted/errc.hpp>
+#include <sluice/machine/machine.hpp>
 #include <sluice/scenario/stamp.hpp>
 
 #include <fmt/format.h>
@@ -30,12 +31,14 @@ std::uint64_t ChangeCounts::replaced_in_all() const {
   return sum;
 }
 
-Changer::Changer(machine::Machine& machine, machine::SmmuNode& node, std::vector<Stream>& streams, EventBook& events,
-                 hosted::Random random, Findings& findings)
-    : machine_{machine}, node_{node}, streams_{streams}, events_{events}, random_{random}, findings_{findings},
-      current_(streams.size()), leased_(streams.size()) {
+Changer::Changer(const Site& site, std::vector<Stream>& streams, EventBook& events, hosted::Random random,
+                 Findings& findings)
+    : site_{site}, streams_{streams}, events_{events}, random_{random}, findings_{findings}, current_(streams.size()),
+      leased_(streams.size()) {
   for (const Kind kind : spaces) {
-    slots_.push_back({make(kind), 0, std::vector<std::uint64_t>(streams_.size())});
+    if (kind != Kind::stage2 || site_.stage2) {
+      slots_.push_back({make(kind), 0, std::vector<std::uint64_t>(streams_.size())});
+    }
   }
   for (Stream& stream : streams_) {
     stream.window = windows_[stream.index];
@@ -45,8 +48,8 @@ Changer::Changer(machine::Machine& machine, machine::SmmuNode& node, std::vector
 Changer::~Changer() = default;
 
 std::unique_ptr<Space> Changer::make(Kind kind) {
-  auto& memory = machine_.clients();
-  auto& driver = node_.driver();
+  auto& memory = site_.memory;
+  auto& driver = site_.driver;
   const std::uint32_t owner = ++last_owner_;
   if (kind == Kind::identity) {
     auto space = std::make_unique<Space>(memory, driver.identity(), owner, streams_.size());
@@ -65,8 +68,8 @@ std::unique_ptr<Space> Changer::make(Kind kind) {
 }
 
 void Changer::failed(const Stream& stream, const char* what, base::Errc error) {
-  findings_.add(Rule::queues, fmt::format("StreamID {:#x}: {} failed: {}", stream.endpoint->engine.stream(), what,
-                                          hosted::name(error)));
+  findings_.add(Rule::queues,
+                fmt::format("StreamID {:#x}: {} failed: {}", stream.endpoint.stream, what, hosted::name(error)));
 }
 
 void Changer::attach_all() {
@@ -74,15 +77,14 @@ void Changer::attach_all() {
     current_[stream.index] = random_.below(static_cast<std::uint32_t>(slots_.size()));
     Slot& slot = slot_of(stream);
     stream.history.begin(*slot.space);
-    const auto change = stream.endpoint->device->attach(slot.space->domain());
+    const auto change = stream.endpoint.device->attach(slot.space->domain());
     stream.history.end();
     stream.history.pass();
     slot.last[stream.index] = stream.history.begun();
     ++slot.attached;
     if (!change) {
-      throw machine::DriverRefused(fmt::format("StreamID {:#x} cannot be attached to {}: {}",
-                                               stream.endpoint->engine.stream(), slot.space->describe(),
-                                               hosted::name(change.error())));
+      throw machine::DriverRefused(fmt::format("StreamID {:#x} cannot be attached to {}: {}", stream.endpoint.stream,
+                                               slot.space->describe(), hosted::name(change.error())));
     }
   }
 }
@@ -100,7 +102,7 @@ void Changer::step() {
     done = replace(stream);
   }
   if (!done) {
-    machine_.port().time.relax();
+    site_.time.relax();
   }
 }
 
@@ -112,7 +114,7 @@ bool Changer::replace(Stream& stream) {
   Slot& from = slot_of(stream);
   Slot& to = slots_[target];
   stream.history.begin(*to.space);
-  const auto change = stream.endpoint->device->replace(to.space->domain(), {}, {.require_hitless = true});
+  const auto change = stream.endpoint.device->replace(to.space->domain(), {}, {.require_hitless = true});
   if (!change) { // then nothing has changed: the stream goes back to where it never left
     stream.history.begin(*from.space);
     stream.history.end();
@@ -128,8 +130,8 @@ bool Changer::replace(Stream& stream) {
   ++counts_.replaced[static_cast<std::size_t>(from.space->kind())][static_cast<std::size_t>(to.space->kind())];
   counts_.hitless += change->hitless ? 1 : 0;
   if (!change->confirmed) {
-    findings_.add(Rule::queues, fmt::format("StreamID {:#x}: a replacement was not confirmed in time",
-                                            stream.endpoint->engine.stream()));
+    findings_.add(Rule::queues,
+                  fmt::format("StreamID {:#x}: a replacement was not confirmed in time", stream.endpoint.stream));
   }
   return true;
 }
@@ -161,7 +163,7 @@ bool Changer::begin_lease(Stream& stream) {
     return false;
   }
   const std::uint64_t size = random_.between(1, lease_pages_max) * page;
-  const auto block = machine_.clients().alloc(size);
+  const auto block = site_.memory.alloc(size);
   if (!block) {
     failed(stream, "allocation", block.error());
     return true;
@@ -186,7 +188,7 @@ bool Changer::go_on_with_lease(Stream& stream) {
     stream.lease.withdraw();
     return true;
   case Lease::Phase::none:
-    machine_.clients().free(leased.block);
+    site_.memory.free(leased.block);
     leased = {};
     return true;
   case Lease::Phase::offered:
@@ -213,20 +215,20 @@ void Changer::finish() {
       unmap(leased);
     }
     if (leased.space != nullptr) {
-      machine_.clients().free(leased.block);
+      site_.memory.free(leased.block);
       leased = {};
     }
-    if (const auto change = stream.endpoint->device->detach(); !change) {
+    if (const auto change = stream.endpoint.device->detach(); !change) {
       failed(stream, "detach", change.error());
     }
   }
-  node_.driver().poll(); // events are read while their domains live
+  site_.driver.poll(); // events are read while their domains live
   for (Slot& slot : slots_) {
     slot.space->retire(findings_);
     slot.space.reset();
   }
-  node_.driver().identity().set_fault_handler(nullptr);
-  node_.driver().blocked().set_fault_handler(nullptr);
+  site_.driver.identity().set_fault_handler(nullptr);
+  site_.driver.blocked().set_fault_handler(nullptr);
 }
 
 } // namespace sluice::scenario

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <sluice/hosted/random.hpp>
-#include <sluice/machine/machine.hpp>
 #include <sluice/scenario/event_book.hpp>
 #include <sluice/scenario/traffic.hpp>
 
@@ -28,8 +27,7 @@ struct ChangeCounts {
 class Changer {
 public:
   // Makes the spaces and decides where the streams' windows are. Throws hosted::SetupError, machine::DriverRefused.
-  Changer(machine::Machine& machine, machine::SmmuNode& node, std::vector<Stream>& streams, EventBook& events,
-          hosted::Random random, Findings& findings);
+  Changer(const Site& site, std::vector<Stream>& streams, EventBook& events, hosted::Random random, Findings& findings);
   ~Changer();
 
   // Before the traffic begins. Throws machine::DriverRefused.
@@ -64,8 +62,7 @@ private:
   Slot& slot_of(const Stream& stream) { return slots_[current_[stream.index]]; }
   void failed(const Stream& stream, const char* what, base::Errc error);
 
-  machine::Machine& machine_;
-  machine::SmmuNode& node_;
+  const Site site_;
   std::vector<Stream>& streams_;
   EventBook& events_;
   hosted::Random random_;

@@ -6,7 +6,7 @@ namespace sluice::scenario {
 
 std::string_view name(Rule rule) {
   constexpr std::array<std::string_view, rules> names{"bytes",  "hitless", "unmap", "event", "quiet",
-                                                      "queues", "counts",  "leaks", "work"};
+                                                      "queues", "counts",  "leaks", "host",  "work"};
   return names.at(static_cast<std::size_t>(rule));
 }
 
@@ -20,6 +20,7 @@ std::string_view sentence(Rule rule) {
       "no wait ran out and no call or command was refused",
       "driver and SMMU count the same commands, SYNCs and events",
       "nothing was left behind: memory, commands, events",
+      "no guest's input disturbed the host: no wait ran out, no command was in error, no event was lost",
       "each kind of change was made while traffic ran",
   };
   return sentences.at(static_cast<std::size_t>(rule));

@@ -21,9 +21,10 @@ enum class Rule : std::uint8_t {
   queues,  // waits, commands and calls
   counts,  // both sides' counters
   leaks,   // what is left behind
+  host,    // the host of guests
   work,    // whether enough was done for the other rules to mean something
 };
-constexpr std::size_t rules = 9;
+constexpr std::size_t rules = 10;
 
 // A word for command lines and data, a sentence for people.
 std::string_view name(Rule rule);

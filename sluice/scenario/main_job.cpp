@@ -1,8 +1,5 @@
 #include <sluice/scenario/main_job.hpp>
 
-#include <sluice/hosted/errc.hpp>
-#include <sluice/scenario/stamp.hpp>
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -45,8 +42,6 @@ public:
   MainJobReport run(const std::function<void(const MainJobProgress&)>& progress);
 
 private:
-  void start_traffic();
-  void stop_traffic();
   void change(const std::function<void(const MainJobProgress&)>& progress);
   bool goes_on(std::uint64_t now) const;
   MainJobProgress progress_at(std::uint64_t now) const;
@@ -58,65 +53,35 @@ private:
   Findings findings_;
   machine::Machine machine_;
   machine::SmmuNode& node_;
+  Site site_;
   hosted::Random random_;
   std::vector<Stream> streams_;
   EventBook events_;
   std::unique_ptr<Changer> changer_;
-  std::vector<std::unique_ptr<Traffic>> traffic_;
-  std::vector<hosted::ActorId> actors_;
+  Team team_;
   std::uint64_t begin_ns_{};
   MainJobReport report_;
 };
 
 MainJob::MainJob(const MainJobOptions& options)
-    : options_{options}, machine_{config_for(options)}, node_{machine_.smmu()}, random_{options.seed},
-      streams_(stream_ids.size()), events_{{stream_ids.begin(), stream_ids.end()}, findings_} {
+    : options_{options}, machine_{config_for(options)}, node_{machine_.smmu()}, site_{node_.driver(), node_.model(),
+                                                                                      machine_.clients(),
+                                                                                      machine_.port().time,
+                                                                                      machine_.schedule().seeded()},
+      random_{options.seed},
+      streams_(stream_ids.size()), events_{{stream_ids.begin(), stream_ids.end()}, findings_}, team_{
+                                                                                                   machine_.schedule(),
+                                                                                                   findings_} {
   for (std::size_t i = 0; i < streams_.size(); ++i) {
     streams_[i].index = i;
-    streams_[i].endpoint = &node_.endpoint(i);
+    streams_[i].endpoint = {&node_.endpoint(i).engine, node_.endpoint(i).device, stream_ids[i]};
   }
-  changer_ = std::make_unique<Changer>(machine_, node_, streams_, events_, random_.fork(), findings_);
-}
-
-void MainJob::start_traffic() {
-  for (std::size_t i = 0; i < traffic_threads; ++i) {
-    std::vector<Stream*> mine;
-    for (std::size_t j = 0; j < streams_per_thread; ++j) {
-      mine.push_back(&streams_[j * traffic_threads + i]);
-    }
-    traffic_.push_back(std::make_unique<Traffic>(machine_, node_, std::move(mine), events_, random_.fork(), findings_));
-    actors_.push_back(machine_.schedule().start(
-        fmt::format("traffic {}", i), [t = traffic_.back().get()](const std::stop_token& stop) { t->run(stop); }));
-  }
-}
-
-void MainJob::stop_traffic() {
-  for (const auto actor : actors_) {
-    machine_.schedule().request_stop(actor);
-  }
-  for (const auto actor : actors_) {
-    if (!machine_.schedule().join(actor)) {
-      findings_.add(Rule::queues, "an actor of the traffic hangs");
-    }
-  }
-  for (const auto& traffic : traffic_) {
-    const TrafficCounts& counts = traffic->counts();
-    report_.jobs += counts.jobs.load();
-    report_.moved += counts.moved.load();
-    report_.verified += counts.verified.load();
-    report_.during += counts.during.load();
-    report_.refused += counts.refused.load();
-    report_.aborts += counts.aborts.load();
-  }
+  changer_ = std::make_unique<Changer>(site_, streams_, events_, random_.fork(), findings_);
 }
 
 MainJobProgress MainJob::progress_at(std::uint64_t now) const {
-  MainJobProgress p{static_cast<double>(now - begin_ns_) * 1e-9, changer_->counts().replaced_in_all(),
-                    changer_->counts().unmaps, 0};
-  for (const auto& traffic : traffic_) {
-    p.moved += traffic->counts().moved.load(base::Order::relaxed);
-  }
-  return p;
+  return {static_cast<double>(now - begin_ns_) * 1e-9, changer_->counts().replaced_in_all(), changer_->counts().unmaps,
+          team_.moved()};
 }
 
 bool MainJob::goes_on(std::uint64_t now) const {
@@ -196,10 +161,10 @@ void MainJob::judge_work() {
       }
     }
   }
-  if (report_.during == 0) {
+  if (report_.traffic.during == 0) {
     findings_.add(Rule::work, "no access met a change");
   }
-  if (report_.refused == 0 || changes.unmaps == 0 || changes.reborn == 0) {
+  if (report_.traffic.refused == 0 || changes.unmaps == 0 || changes.reborn == 0) {
     findings_.add(Rule::work, "nothing was unmapped and read again, or no domain was made anew");
   }
 }
@@ -208,15 +173,15 @@ MainJobReport MainJob::run(const std::function<void(const MainJobProgress&)>& pr
   changer_->attach_all();
   node_.mmio().plant(options_.fault);
   begin_ns_ = machine_.port().time.now_ns();
-  start_traffic();
+  team_.start(site_, streams_, traffic_threads, events_, random_);
   change(progress);
-  stop_traffic();
+  report_.traffic = team_.stop();
   report_.seconds = static_cast<double>(machine_.port().time.now_ns() - begin_ns_) * 1e-9;
   node_.mmio().plant(machine::CommandFault::none);
   report_.spoiled = node_.mmio().spoiled();
   changer_->finish();
   report_.changes = changer_->counts();
-  traffic_.clear(); // and their ports
+  team_.clear(); // and their ports
   const bool cut_short = findings_.any();
   compare_counters();
   changer_.reset();
@@ -226,9 +191,8 @@ MainJobReport MainJob::run(const std::function<void(const MainJobProgress&)>& pr
     judge_work();
   }
   report_.checks = findings_.checks();
-  if (!judged) {
-    std::erase_if(report_.checks, [](const Check& c) { return c.rule == Rule::work; });
-  }
+  std::erase_if(report_.checks,
+                [&](const Check& c) { return c.rule == Rule::host || (c.rule == Rule::work && !judged); });
   report_.seed = options_.seed;
   report_.seeded = options_.seeded;
   return report_;
@@ -248,7 +212,7 @@ MainJobReport run_main_job(const MainJobOptions& options, const std::function<vo
     findings.add(Rule::queues, refused.what());
     MainJobReport report;
     report.checks = findings.checks();
-    std::erase_if(report.checks, [](const Check& c) { return c.rule == Rule::work; });
+    std::erase_if(report.checks, [](const Check& c) { return c.rule == Rule::host || c.rule == Rule::work; });
     report.seed = options.seed;
     report.seeded = options.seeded;
     return report;

@@ -4,6 +4,7 @@
 #include <sluice/machine/machine.hpp>
 #include <sluice/scenario/changer.hpp>
 #include <sluice/scenario/findings.hpp>
+#include <sluice/scenario/team.hpp>
 
 #include <cstdint>
 #include <functional>
@@ -40,11 +41,7 @@ struct MainJobReport {
   bool seeded{};
   double seconds{}; // virtual, where the run was seeded
   ChangeCounts changes;
-  std::uint64_t jobs{};
-  std::uint64_t moved{}, verified{}; // bytes
-  std::uint64_t during{};            // jobs that a change was under way in
-  std::uint64_t refused{};           // reads of unmapped memory, as they should be
-  std::uint64_t aborts{};            // all others
+  TrafficSums traffic;
   std::uint64_t events_expected{}, events_unexpected{};
   BothSides commands, syncs, events;
   std::uint64_t spoiled{}; // commands, by the planted fault

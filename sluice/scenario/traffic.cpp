@@ -34,7 +34,7 @@ std::string about(const pcie::Abort& abort) {
 }
 
 std::string about(const Stream& stream, const History::Range& range) {
-  std::string text = fmt::format("StreamID {:#x}, attached:", stream.endpoint->engine.stream());
+  std::string text = fmt::format("StreamID {:#x}, attached:", stream.endpoint.stream);
   for (std::uint64_t i = range.first; i <= range.last; ++i) {
     text += " " + stream.history.at(i).describe();
   }
@@ -55,10 +55,10 @@ std::string about_bytes(const std::byte* bytes, std::uint64_t iova, std::uint64_
 
 } // namespace
 
-Traffic::Traffic(machine::Machine& machine, machine::SmmuNode& node, std::vector<Stream*> streams, EventBook& events,
-                 hosted::Random random, Findings& findings)
-    : port_{node.model()}, streams_{std::move(streams)}, events_{events}, time_{machine.port().time},
-      takes_turns_{machine.schedule().seeded()}, random_{random}, findings_{findings}, buffer_(Space::window_size) {}
+Traffic::Traffic(const Site& site, std::vector<Stream*> streams, EventBook& events, hosted::Random random,
+                 Findings& findings)
+    : port_{site.hardware}, streams_{std::move(streams)}, events_{events}, time_{site.time},
+      takes_turns_{site.takes_turns}, random_{random}, findings_{findings}, buffer_(Space::window_size) {}
 
 void Traffic::run(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
@@ -110,7 +110,7 @@ bool Traffic::went_through(const Stream& stream, const pcie::CopyReport& report)
   }
   counts_.aborts.fetch_add(1, Order::relaxed);
   findings_.add(Rule::hitless,
-                fmt::format("StreamID {:#x}: {}", stream.endpoint->engine.stream(),
+                fmt::format("StreamID {:#x}: {}", stream.endpoint.stream,
                             report.abort ? about(*report.abort) : "the endpoint is no bus master any more"));
   return false;
 }
@@ -132,7 +132,7 @@ void Traffic::read(Stream& stream) {
   const std::uint64_t offset = pick(1, size);
   const std::uint64_t iova = stream.window.source + offset;
   const std::uint64_t mark = stream.history.mark();
-  const auto report = stream.endpoint->read(port_, iova, buffer_.data(), size);
+  const auto report = stream.endpoint.read(port_, iova, buffer_.data(), size);
   const auto range = stream.history.since(mark);
   if (!went_through(stream, report)) {
     return;
@@ -180,7 +180,7 @@ void Traffic::write(Stream& stream) {
   const std::uint32_t owner = first_serial + serial_;
   stamp(buffer_.data(), owner, iova, size);
   const std::uint64_t mark = stream.history.mark();
-  const auto report = stream.endpoint->write(port_, iova, buffer_.data(), size);
+  const auto report = stream.endpoint.write(port_, iova, buffer_.data(), size);
   const auto range = stream.history.since(mark);
   if (!went_through(stream, report)) {
     return;
@@ -201,7 +201,7 @@ void Traffic::copy(Stream& stream) {
   const std::uint64_t to = random_.between(0, (Space::window_size - size) / 8) * 8;
   const pcie::CopyJob job{stream.window.source + from, stream.window.destination + to, size};
   const std::uint64_t mark = stream.history.mark();
-  const auto report = stream.endpoint->copy(port_, job);
+  const auto report = stream.endpoint.copy(port_, job);
   const auto range = stream.history.since(mark);
   if (!went_through(stream, report)) {
     return;
@@ -221,12 +221,12 @@ void Traffic::copy(Stream& stream) {
 void Traffic::read_lease(Stream& stream) {
   Lease& lease = stream.lease;
   const std::uint64_t size = std::min<std::uint64_t>(lease.size(), buffer_.size());
-  const auto report = stream.endpoint->read(port_, lease.iova(), buffer_.data(), size);
+  const auto report = stream.endpoint.read(port_, lease.iova(), buffer_.data(), size);
   if (went_through(stream, report)) {
     if (!stamped(buffer_.data(), lease.owner(), lease.iova(), size)) {
-      findings_.add(Rule::bytes, fmt::format("StreamID {:#x} read newly mapped memory at {:#x} and got {}",
-                                             stream.endpoint->engine.stream(), lease.iova(),
-                                             about_bytes(buffer_.data(), lease.iova(), size)));
+      findings_.add(Rule::bytes,
+                    fmt::format("StreamID {:#x} read newly mapped memory at {:#x} and got {}", stream.endpoint.stream,
+                                lease.iova(), about_bytes(buffer_.data(), lease.iova(), size)));
     }
     counts_.moved.fetch_add(size, Order::relaxed);
     counts_.verified.fetch_add(size, Order::relaxed);
@@ -236,11 +236,11 @@ void Traffic::read_lease(Stream& stream) {
 
 void Traffic::probe_lease(Stream& stream) {
   Lease& lease = stream.lease;
-  const std::uint32_t sid = stream.endpoint->engine.stream();
+  const std::uint32_t sid = stream.endpoint.stream;
   const std::uint64_t iova = lease.iova() + random_.between(0, lease.size() - 8);
   const std::uint64_t size = std::min<std::uint64_t>(8, rest_of_page(iova));
   events_.expect(stream.index, iova);
-  const auto report = stream.endpoint->read(port_, iova, buffer_.data(), size);
+  const auto report = stream.endpoint.read(port_, iova, buffer_.data(), size);
   if (!report.abort) {
     findings_.add(Rule::unmap, fmt::format("StreamID {:#x} still reads IOVA {:#x} after unmap returned: {}", sid, iova,
                                            about_bytes(buffer_.data(), iova, size)));

@@ -1,10 +1,10 @@
 #pragma once
 
 #include <sluice/hosted/random.hpp>
-#include <sluice/machine/machine.hpp>
 #include <sluice/scenario/event_book.hpp>
 #include <sluice/scenario/history.hpp>
 #include <sluice/scenario/lease.hpp>
+#include <sluice/scenario/site.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace sluice::scenario {
 // What changer and traffic share of one stream.
 struct Stream {
   std::size_t index{}; // among all streams of the run
-  machine::Endpoint* endpoint{};
+  Engine endpoint{};
   Window window{};
   History history{};
   Lease lease{};
@@ -35,8 +35,7 @@ struct TrafficCounts {
 // the streams' windows, and what the leases ask for.
 class Traffic {
 public:
-  Traffic(machine::Machine& machine, machine::SmmuNode& node, std::vector<Stream*> streams, EventBook& events,
-          hosted::Random random, Findings& findings);
+  Traffic(const Site& site, std::vector<Stream*> streams, EventBook& events, hosted::Random random, Findings& findings);
 
   void run(const std::stop_token& stop);
   const TrafficCounts& counts() const { return counts_; }

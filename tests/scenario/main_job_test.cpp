@@ -35,8 +35,8 @@ std::string numbers(const MainJobReport& r) {
       text += std::to_string(n) + " ";
     }
   }
-  for (const auto n : {r.changes.maps, r.changes.unmaps, r.changes.reborn, r.jobs, r.moved, r.during, r.refused,
-                       r.commands.driver, r.syncs.driver, r.events.smmu}) {
+  for (const auto n : {r.changes.maps, r.changes.unmaps, r.changes.reborn, r.traffic.jobs, r.traffic.moved,
+                       r.traffic.during, r.traffic.refused, r.commands.driver, r.syncs.driver, r.events.smmu}) {
     text += std::to_string(n) + " ";
   }
   return text;
@@ -46,8 +46,8 @@ TEST(MainJob, HoldsInASeededOrder) {
   const auto report = run_main_job(seeded(1));
   EXPECT_TRUE(report.holds()) << failures(report);
   EXPECT_GE(report.changes.replaced_in_all(), 400u);
-  EXPECT_EQ(report.moved, report.verified);
-  EXPECT_EQ(report.aborts, 0u);
+  EXPECT_EQ(report.traffic.moved, report.traffic.verified);
+  EXPECT_EQ(report.traffic.aborts, 0u);
 }
 
 TEST(MainJob, EveryChangeWasHitlessAsTheDriverSays) {
@@ -57,8 +57,8 @@ TEST(MainJob, EveryChangeWasHitlessAsTheDriverSays) {
 
 TEST(MainJob, EachRefusedReadLeftItsEvent) {
   const auto report = run_main_job(seeded(3));
-  EXPECT_NE(report.refused, 0u);
-  EXPECT_EQ(report.refused, report.events_expected);
+  EXPECT_NE(report.traffic.refused, 0u);
+  EXPECT_EQ(report.traffic.refused, report.events_expected);
   EXPECT_EQ(report.events.smmu, report.events_expected);
 }
 
@@ -137,7 +137,7 @@ TEST(MainJobThreads, HoldsWithFreeThreads) {
   options.seconds = 1;
   const auto report = run_main_job(options);
   EXPECT_TRUE(report.holds()) << failures(report);
-  EXPECT_NE(report.during, 0u);
+  EXPECT_NE(report.traffic.during, 0u);
 }
 
 TEST(MainJobThreads, ALostTlbiIsFoundWithFreeThreads) {

@@ -36,23 +36,24 @@ Json of(const scenario::MainJobReport& r) {
                       {"failures", check.failures},
                       {"first", check.first}});
   }
-  return {{"holds", r.holds()},
-          {"checks", checks},
-          {"seed", r.seed},
-          {"repeats", r.seeded},
-          {"seconds", r.seconds},
-          {"changes", of(r.changes)},
-          {"endpoints", {{"aborts", r.aborts}, {"retries", 0}, {"jobs_during_a_change", r.during}}},
-          {"traffic", {{"jobs", r.jobs}, {"bytes_moved", r.moved}, {"bytes_verified", r.verified}}},
-          {"unmapped_reads_refused", r.refused},
-          {"events", {{"expected", r.events_expected}, {"unexpected", r.events_unexpected}, {"counted", of(r.events)}}},
-          {"commands", of(r.commands)},
-          {"syncs", of(r.syncs)},
-          {"commands_spoiled", r.spoiled},
-          {"left_behind",
-           {{"client_bytes", r.remains.client_bytes},
-            {"driver_dma_bytes", r.remains.driver_dma},
-            {"driver_plain_bytes", r.remains.driver_plain}}}};
+  return {
+      {"holds", r.holds()},
+      {"checks", checks},
+      {"seed", r.seed},
+      {"repeats", r.seeded},
+      {"seconds", r.seconds},
+      {"changes", of(r.changes)},
+      {"endpoints", {{"aborts", r.traffic.aborts}, {"retries", 0}, {"jobs_during_a_change", r.traffic.during}}},
+      {"traffic", {{"jobs", r.traffic.jobs}, {"bytes_moved", r.traffic.moved}, {"bytes_verified", r.traffic.verified}}},
+      {"unmapped_reads_refused", r.traffic.refused},
+      {"events", {{"expected", r.events_expected}, {"unexpected", r.events_unexpected}, {"counted", of(r.events)}}},
+      {"commands", of(r.commands)},
+      {"syncs", of(r.syncs)},
+      {"commands_spoiled", r.spoiled},
+      {"left_behind",
+       {{"client_bytes", r.remains.client_bytes},
+        {"driver_dma_bytes", r.remains.driver_dma},
+        {"driver_plain_bytes", r.remains.driver_plain}}}};
 }
 
 Json of(const ports::qemu::Report& r) {

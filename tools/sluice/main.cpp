@@ -1,4 +1,5 @@
 #include <tools/sluice/exec.hpp>
+#include <tools/sluice/nested.hpp>
 #include <tools/sluice/run.hpp>
 
 #include <CLI/CLI.hpp>
@@ -33,6 +34,25 @@ CLI::App* add_exec(CLI::App& app, sluice::tool::ExecArguments& arguments) {
   return exec;
 }
 
+struct Nested {
+  CLI::App* command{};
+  CLI::Option* seeded{};
+};
+
+Nested add_nested(CLI::App& run, sluice::tool::NestedArguments& arguments, std::uint64_t& seed) {
+  CLI::App* nested =
+      run.add_subcommand("nested", "The same by a guest's driver, on a virtual SMMU, on this one as host");
+  nested->add_flag("--json", arguments.json, "Results as data");
+  nested->add_option("--seconds", arguments.seconds, "How long, or with --seed how much, traffic and changes go on")
+      ->check(CLI::Range(0.01, 86400.0))
+      ->capture_default_str();
+  auto* seeded = nested->add_option("--seed", seed, "One thread at a time in an order given by this number");
+  nested->add_option("--break", arguments.fault, "Plant a fault, which has to be found")
+      ->check(CLI::IsMember({"tlbi", "s1", "s2", "walk"}));
+  nested->add_flag("--alone", arguments.alone, "Without the second guest, which does what no driver does");
+  return {nested, seeded};
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -53,6 +73,9 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"tlbi", "cfgi", "sync", "barrier", "order"}));
   run->add_flag("--no-qemu", arguments.no_qemu, "Leave out the run on QEMU's SMMUv3");
 
+  sluice::tool::NestedArguments nested_arguments;
+  const Nested nested = add_nested(*run, nested_arguments, seed);
+
   sluice::tool::ExecArguments exec_arguments;
   CLI::App* exec = add_exec(app, exec_arguments);
 
@@ -65,6 +88,12 @@ int main(int argc, char** argv) {
     }
     exec_arguments.program.assign(program + 1, argv + argc);
     return sluice::tool::exec(exec_arguments);
+  }
+  if (nested.command->parsed()) {
+    if (nested.seeded->count() > 0) {
+      nested_arguments.seed = seed;
+    }
+    return sluice::tool::run_nested(nested_arguments);
   }
   if (seeded->count() > 0) {
     arguments.seed = seed;

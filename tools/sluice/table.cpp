@@ -1,3 +1,4 @@
+#include <tools/sluice/rows.hpp>
 #include <tools/sluice/run.hpp>
 
 #include <fmt/format.h>
@@ -5,23 +6,6 @@
 namespace sluice::tool {
 
 namespace {
-
-std::string grouped(std::uint64_t n) {
-  std::string text = std::to_string(n);
-  for (auto at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > 0; at -= 3) {
-    text.insert(static_cast<std::size_t>(at), " ");
-  }
-  return text;
-}
-
-template <class... T>
-void row(std::string& out, std::string_view what, fmt::format_string<T...> format, T&&... values) {
-  out += fmt::format("  {:<20}{}\n", what, fmt::format(format, std::forward<T>(values)...));
-}
-
-void verdict(std::string& out, bool holds, std::string_view name, std::string_view what) {
-  out += fmt::format("  {:<8}{:<10}{}\n", holds ? "ok" : "FAILED", name, what);
-}
 
 void matrix(std::string& out, const scenario::ChangeCounts& changes) {
   using scenario::Kind;
@@ -43,21 +27,17 @@ void part1(std::string& out, const RunResults& results) {
       r.seeded ? " of virtual time" : "");
   matrix(out, r.changes);
   row(out, "hitless", "{} by the driver's word; endpoints saw {} aborts, {} events, 0 retries",
-      grouped(r.changes.hitless), grouped(r.aborts), grouped(r.events_unexpected));
-  row(out, "bytes", "{} moved, {} verified, in {} jobs, {} of them during a change", grouped(r.moved),
-      grouped(r.verified), grouped(r.jobs), grouped(r.during));
+      grouped(r.changes.hitless), grouped(r.traffic.aborts), grouped(r.events_unexpected));
+  row(out, "bytes", "{} moved, {} verified, in {} jobs, {} of them during a change", grouped(r.traffic.moved),
+      grouped(r.traffic.verified), grouped(r.traffic.jobs), grouped(r.traffic.during));
   row(out, "memory", "{} maps, {} unmaps, {} domains made anew", grouped(r.changes.maps), grouped(r.changes.unmaps),
       grouped(r.changes.reborn));
-  row(out, "old IOVAs read", "{} aborted, {} F_TRANSLATION recorded", grouped(r.refused), grouped(r.events_expected));
+  row(out, "old IOVAs read", "{} aborted, {} F_TRANSLATION recorded", grouped(r.traffic.refused),
+      grouped(r.events_expected));
   row(out, "commands", "{} by the driver, {} by the SMMU", grouped(r.commands.driver), grouped(r.commands.smmu));
   row(out, "SYNCs", "{} by the driver, {} by the SMMU", grouped(r.syncs.driver), grouped(r.syncs.smmu));
   row(out, "left behind", "{} bytes", grouped(r.remains.client_bytes + r.remains.driver_dma + r.remains.driver_plain));
-  for (const scenario::Check& check : r.checks) {
-    verdict(out, check.holds(), scenario::name(check.rule), scenario::sentence(check.rule));
-    if (!check.holds()) {
-      out += fmt::format("          {} times, first: {}\n", grouped(check.failures), check.first);
-    }
-  }
+  verdicts(out, r.checks);
 }
 
 void part2(std::string& out, const RunResults& results) {
@@ -85,10 +65,7 @@ std::string conclusion(const RunResults& results) {
   if (results.hold()) {
     return fault.empty() ? "all checks hold\n" : fmt::format("the planted fault '{}' was NOT noticed\n", fault);
   }
-  std::string names;
-  for (const scenario::Check& check : results.model.checks) {
-    names += check.holds() ? "" : fmt::format(" {}", scenario::name(check.rule));
-  }
+  std::string names = failed_names(results.model.checks);
   if (!results.skipped() && (!results.qemu || !results.qemu->passed())) {
     names += " qemu";
   }

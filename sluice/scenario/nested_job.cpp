@@ -1,0 +1,318 @@
+#include <sluice/scenario/nested_job.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <optional>
+
+namespace sluice::scenario {
+
+namespace {
+
+constexpr std::size_t traffic_threads = 2;
+// The guest's names for its devices: in one leaf of its stream table and in others, and none the host's.
+constexpr std::array<std::uint32_t, 4> stream_ids{0x100, 0x101, 0x1ff, 0x3402};
+constexpr std::uint32_t hostile_stream = 0x12;
+
+constexpr std::uint64_t progress_every = 256; // steps
+constexpr std::uint64_t plug_every = 16;
+constexpr std::uint64_t steps_max = 1ULL << 40;
+
+machine::HostConfig config_for(const NestedJobOptions& options) {
+  machine::HostConfig config;
+  config.fault = options.fault;
+  machine::SmmuConfig& smmu = config.smmus.emplace_back();
+  smmu.driver.stream_bits = 16;
+  config.port.arena.size = 32 << 20;
+  for (std::uint8_t device = 1; device <= stream_ids.size() + 1; ++device) {
+    config.engines.push_back({{.device = device}, 0});
+  }
+  if (options.seeded) {
+    config.port.seeded.emplace().seed = options.seed;
+  }
+  return config;
+}
+
+VirtualMachine::Config guest_config() {
+  VirtualMachine::Config config;
+  for (unsigned i = 0; i < stream_ids.size(); ++i) {
+    config.devices.push_back({i, stream_ids[i]});
+  }
+  return config;
+}
+
+VirtualMachine::Config hostile_config() {
+  VirtualMachine::Config config;
+  config.name = "hostile guest";
+  config.ram = 2 << 20;
+  config.devices.push_back({stream_ids.size(), hostile_stream});
+  config.own.command_queue_log2 = 6;
+  return config;
+}
+
+driver::Config driver_config() {
+  driver::Config config;
+  config.event_wire = {true, GuestLines::line(vsmmu::Wire::event_queue)};
+  config.gerror_wire = {true, GuestLines::line(vsmmu::Wire::global_error)};
+  config.stream_bits = 16;
+  return config;
+}
+
+platform::Owned<driver::Smmu> make_driver(VirtualMachine& vm) {
+  auto made = driver::Smmu::make(vm.platform(), vm.frame(), driver_config());
+  if (!made) {
+    throw machine::DriverRefused{"the driver does not come up on the virtual SMMU"};
+  }
+  return std::move(*made);
+}
+
+// One run, from machine to verdict.
+class NestedJob {
+public:
+  explicit NestedJob(const NestedJobOptions& options);
+
+  NestedJobReport run(const std::function<void(const MainJobProgress&)>& progress);
+
+private:
+  void start_hostile();
+  void stop_hostile();
+  void change(const std::function<void(const MainJobProgress&)>& progress);
+  bool goes_on(std::uint64_t now) const;
+  void compare_counters();
+  void look_at_host();
+  void end_guest();
+  void judge_work();
+
+  NestedJobOptions options_;
+  Findings findings_;
+  hosted::Random random_;
+  machine::Host host_;
+  Descriptors descriptors_;
+  std::unique_ptr<VirtualMachine> vm_;
+  std::unique_ptr<machine::ClientMemory> memory_; // of the guest, for its devices
+  platform::Owned<driver::Smmu> driver_;          // the guest's
+  std::optional<Site> site_;
+  std::vector<Stream> streams_;
+  EventBook events_;
+  std::unique_ptr<Changer> changer_;
+  Team team_;
+  std::unique_ptr<VirtualMachine> other_;
+  std::unique_ptr<HostileGuest> hostile_;
+  hosted::ActorId hostile_actor_{};
+  std::uint64_t begin_ns_{};
+  NestedJobReport report_;
+};
+
+NestedJob::NestedJob(const NestedJobOptions& options)
+    : options_{options}, random_{options.seed}, host_{config_for(options)},
+      descriptors_{host_}, vm_{std::make_unique<VirtualMachine>(host_, descriptors_, guest_config())},
+      memory_{std::make_unique<machine::ClientMemory>(vm_->arena)}, driver_{make_driver(*vm_)},
+      streams_(stream_ids.size()), events_{{stream_ids.begin(), stream_ids.end()}, findings_},
+      team_{*host_.port().schedule, findings_} {
+  site_.emplace(Site{*driver_, host_.hardware(0), *memory_, host_.port().time, host_.port().schedule->seeded(), false});
+  for (std::size_t i = 0; i < streams_.size(); ++i) {
+    const auto device = driver_->add(&vm_->function(i), std::span{&stream_ids[i], 1});
+    if (!device) {
+      throw machine::DriverRefused{fmt::format("the guest's driver refuses StreamID {:#x}", stream_ids[i])};
+    }
+    streams_[i].index = i;
+    streams_[i].endpoint = {&host_.engine(vm_->device(i).engine), *device, stream_ids[i]};
+  }
+  changer_ = std::make_unique<Changer>(*site_, streams_, events_, random_.fork(), findings_);
+}
+
+void NestedJob::start_hostile() {
+  if (!options_.hostile) {
+    return;
+  }
+  other_ = std::make_unique<VirtualMachine>(host_, descriptors_, hostile_config());
+  const Engine engine{&host_.engine(other_->device(0).engine), nullptr, hostile_stream};
+  hostile_ = std::make_unique<HostileGuest>(*other_, engine, host_.hardware(0), host_.port().time, random_.fork());
+  hostile_actor_ =
+      host_.port().schedule->start("hostile guest", [this](const std::stop_token& stop) { hostile_->run(stop); });
+}
+
+void NestedJob::stop_hostile() {
+  if (!hostile_) {
+    return;
+  }
+  if (!host_.port().schedule->finish(hostile_actor_)) {
+    findings_.add(Rule::queues, "the hostile guest hangs");
+  }
+  report_.hostile = hostile_->counts();
+  report_.other = other_->counters();
+  hostile_.reset();
+  other_.reset();
+}
+
+bool NestedJob::goes_on(std::uint64_t now) const {
+  const bool enough = options_.changes != 0 && changer_->counts().replaced_in_all() >= options_.changes;
+  const bool late = !options_.seeded && static_cast<double>(now - begin_ns_) * 1e-9 >= options_.seconds;
+  return !enough && !late && !findings_.any();
+}
+
+void NestedJob::change(const std::function<void(const MainJobProgress&)>& progress) {
+  for (std::uint64_t step = 0; step < steps_max; ++step) {
+    const std::uint64_t now = host_.port().time.now_ns();
+    if (!goes_on(now)) {
+      return;
+    }
+    if (progress && step % progress_every == 0) {
+      progress({static_cast<double>(now - begin_ns_) * 1e-9, changer_->counts().replaced_in_all(),
+                changer_->counts().unmaps, team_.moved()});
+    }
+    if (step % plug_every == 0) {
+      vm_->plug_memory();
+    }
+    changer_->step();
+  }
+}
+
+// The guest's driver and its SMMU.
+void NestedJob::compare_counters() {
+  const driver::Counters driver = driver_->counters();
+  report_.guest = vm_->counters();
+  report_.commands = {driver.commands, report_.guest.commands};
+  report_.syncs = {driver.syncs, report_.guest.syncs};
+  report_.events = {driver.events, report_.guest.events};
+  report_.events_expected = events_.expected();
+  report_.events_unexpected = events_.unexpected();
+  for (const auto& [what, sides] : {std::pair{"commands", report_.commands}, std::pair{"SYNCs", report_.syncs},
+                                    std::pair{"events", report_.events}}) {
+    if (sides.driver != sides.smmu) {
+      findings_.add(Rule::counts,
+                    fmt::format("{}: the guest's driver counts {}, its SMMU {}", what, sides.driver, sides.smmu));
+    }
+  }
+  if (driver.events != events_.expected() + events_.unexpected()) {
+    findings_.add(Rule::quiet, fmt::format("the guest's driver read {} events and handed on {}", driver.events,
+                                           events_.expected() + events_.unexpected()));
+  }
+  if (report_.guest.events_discarded + report_.guest.losses + driver.event_overflows != 0) {
+    findings_.add(Rule::quiet, fmt::format("{} events of the guest's were lost, and {} times some on their way to it",
+                                           report_.guest.events_discarded, report_.guest.losses));
+  }
+  if (driver.timeouts + driver.command_errors + report_.guest.command_errors + driver.global_errors != 0) {
+    findings_.add(Rule::queues, fmt::format("the guest: {} waits ran out, {} commands were in error, {} global errors",
+                                            driver.timeouts, report_.guest.command_errors, driver.global_errors));
+  }
+  if (report_.guest.refused + report_.guest.failed != 0) {
+    findings_.add(Rule::queues, fmt::format("the host refused {} STEs of the guest's, and could not place {}",
+                                            report_.guest.refused, report_.guest.failed));
+  }
+}
+
+// Whatever its guests do, the host goes on.
+void NestedJob::look_at_host() {
+  const machine::Account account = host_.account();
+  report_.host = account.smmus.front().driver;
+  report_.hardware = account.smmus.front().model;
+  report_.spoiled = account.smmus.front().spoiled;
+  const driver::Counters& h = report_.host;
+  if (h.timeouts + h.command_errors + report_.hardware.command_errors + h.global_errors + h.event_overflows != 0) {
+    findings_.add(Rule::host,
+                  fmt::format("{} waits ran out, {} commands were in error, {} global errors, {} overflows", h.timeouts,
+                              report_.hardware.command_errors, h.global_errors, h.event_overflows));
+  }
+  if (h.changes_disruptive != 0) {
+    findings_.add(Rule::hitless, fmt::format("{} changes of the host's were disruptive", h.changes_disruptive));
+  }
+  if (h.commands != report_.hardware.commands && report_.spoiled == 0) {
+    findings_.add(Rule::host, fmt::format("the host's driver sent {} commands, its SMMU has consumed {}", h.commands,
+                                          report_.hardware.commands));
+  }
+}
+
+void NestedJob::end_guest() {
+  for (Stream& stream : streams_) {
+    static_cast<void>(driver_->remove(*stream.endpoint.device));
+  }
+  driver_.reset();
+  vm_->sync.reclaim();
+  const auto counts = vm_->memory.counts();
+  const std::uint64_t left = memory_->live_bytes();
+  if (left + counts.dma_bytes + counts.plain_bytes + counts.live() != 0) {
+    findings_.add(Rule::leaks, fmt::format("in the guest {} bytes of its devices' memory, {} bytes of tables and "
+                                           "queues and {} bytes of objects are left",
+                                           left, counts.dma_bytes, counts.plain_bytes));
+  }
+  report_.plugged = vm_->plugged();
+  vm_.reset();
+}
+
+// A run that did nothing would hold every rule.
+void NestedJob::judge_work() {
+  const auto missing = [&](Kind from, Kind to) {
+    if (report_.changes.replaced[static_cast<std::size_t>(from)][static_cast<std::size_t>(to)] == 0) {
+      findings_.add(Rule::work, fmt::format("{} was never replaced by {}", name(from), name(to)));
+    }
+  };
+  missing(Kind::stage1, Kind::stage1);
+  missing(Kind::stage1, Kind::identity);
+  missing(Kind::identity, Kind::stage1);
+  const ChangeCounts& c = report_.changes;
+  if (report_.traffic.during == 0 || report_.traffic.refused == 0 || c.unmaps == 0 || c.reborn == 0) {
+    findings_.add(Rule::work,
+                  "no access met a change, nothing was unmapped and read again, or no domain was made anew");
+  }
+  if (report_.guest.invalidations == 0 || report_.host.events_of_guests == 0 || report_.plugged == 0) {
+    findings_.add(Rule::work,
+                  "the host had nothing to invalidate, no event for the guest, or its memory never changed");
+  }
+  const HostileCounts& h = report_.hostile;
+  if (options_.hostile && (h.registers == 0 || h.stes == 0 || h.dma == 0 || report_.other.command_errors == 0 ||
+                           report_.other.invalidations == 0)) {
+    findings_.add(Rule::work, "the hostile guest did not do everything that it can");
+  }
+}
+
+NestedJobReport NestedJob::run(const std::function<void(const MainJobProgress&)>& progress) {
+  changer_->attach_all();
+  start_hostile();
+  begin_ns_ = host_.port().time.now_ns();
+  team_.start(*site_, streams_, traffic_threads, events_, random_);
+  change(progress);
+  report_.traffic = team_.stop();
+  report_.seconds = static_cast<double>(host_.port().time.now_ns() - begin_ns_) * 1e-9;
+  stop_hostile();
+  changer_->finish();
+  report_.changes = changer_->counts();
+  team_.clear(); // and their ports
+  const bool cut_short = findings_.any();
+  compare_counters();
+  changer_.reset();
+  end_guest();
+  look_at_host();
+  report_.remains = host_.tear_down();
+  if (!report_.remains.nothing() || !report_.remains.queues_idle) {
+    findings_.add(Rule::leaks, fmt::format("on the host {} windows, {} contexts, {} bytes of tables and queues and {} "
+                                           "bytes of objects are left",
+                                           report_.remains.windows, report_.remains.contexts,
+                                           report_.remains.driver_dma, report_.remains.driver_plain));
+  }
+  if (!cut_short) {
+    judge_work();
+  }
+  report_.checks = findings_.checks();
+  if (cut_short) {
+    std::erase_if(report_.checks, [](const Check& c) { return c.rule == Rule::work; });
+  }
+  report_.seed = options_.seed;
+  report_.seeded = options_.seeded;
+  return report_;
+}
+
+} // namespace
+
+bool NestedJobReport::holds() const {
+  return !checks.empty() && std::all_of(checks.begin(), checks.end(), [](const Check& c) { return c.holds(); });
+}
+
+NestedJobReport run_nested_job(const NestedJobOptions& options,
+                               const std::function<void(const MainJobProgress&)>& progress) {
+  return NestedJob{options}.run(progress);
+}
+
+} // namespace sluice::scenario

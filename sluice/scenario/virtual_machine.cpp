@@ -1,0 +1,179 @@
+#include <sluice/scenario/virtual_machine.hpp>
+
+#include <sluice/hosted/errc.hpp>
+#include <sluice/hosted/scratch.hpp>
+#include <sluice/pcie/config_space.hpp>
+#include <sluice/uapi/iommufd.hpp>
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include <poll.h>
+#include <unistd.h>
+
+namespace sluice::scenario {
+
+namespace i = uapi::iommufd;
+namespace v = uapi::vfio;
+
+namespace {
+
+constexpr std::uint32_t map_flags = i::map_fixed_iova | i::map_readable | i::map_writeable;
+
+std::uint64_t pointer(const void* to) { return reinterpret_cast<std::uintptr_t>(to); }
+
+hosted::ArenaConfig ram_of(std::size_t size) {
+  hosted::ArenaConfig config;
+  config.size = size;
+  return config;
+}
+
+} // namespace
+
+VirtualMachine::VirtualMachine(machine::Host& host, Descriptors& descriptors, const Config& config)
+    : arena{ram_of(config.ram)}, sync{*host.port().schedule}, irq{*host.port().schedule, 4}, host_{host},
+      descriptors_{descriptors}, name_{config.name}, spare_{ram_of(4096)} {
+  iommufd_ = descriptors_.open_iommufd();
+  open_devices(config);
+  make_memory();
+  make_smmu(config);
+  if (events_ >= 0) {
+    reader_ =
+        host_.port().schedule->start(name_ + " events", [this](const std::stop_token& stop) { read_events(stop); });
+  }
+}
+
+// 0 or the end of the run.
+template <class T>
+void VirtualMachine::call(const char* what, T& structure) {
+  structure.size = sizeof structure;
+  if (const int result = descriptors_.ioctl(iommufd_, i::call(T::nr), &structure); result < 0) {
+    throw hosted::SetupError{fmt::format("{}: {} failed with errno {}", name_, what, -result)};
+  }
+}
+
+void VirtualMachine::open_devices(const Config& config) {
+  for (const PassedThrough& passed : config.devices) {
+    Device& device = devices_.emplace_back();
+    device.passed = passed;
+    device.fd = descriptors_.open_engine(passed.engine);
+    v::BindIommufd bind;
+    bind.argsz = sizeof bind;
+    bind.iommufd = iommufd_;
+    if (const int result = descriptors_.ioctl(device.fd, v::device_bind_iommufd, &bind); result < 0) {
+      throw hosted::SetupError{fmt::format("{}: no device {}: errno {}", name_, passed.engine, -result)};
+    }
+    device.id = bind.out_devid;
+    device.function = std::make_unique<GuestFunction>(*descriptors_.file(device.fd));
+    device.function->config_write(pcie::config::command, 2,
+                                  pcie::config::command_bus_master | pcie::config::command_memory_space);
+  }
+}
+
+void VirtualMachine::make_memory() {
+  i::IoasAlloc ioas;
+  call("IOAS_ALLOC", ioas);
+  ioas_ = ioas.out_ioas_id;
+  i::IoasMap map;
+  map.flags = map_flags;
+  map.ioas_id = ioas_;
+  map.iova = arena.bus_base();
+  map.length = arena.size();
+  map.user_va = pointer(*arena.at(arena.bus_base(), 0));
+  call("IOAS_MAP", map);
+  i::HwptAlloc parent;
+  parent.flags = i::hwpt_nest_parent;
+  parent.dev_id = devices_.front().id;
+  parent.pt_id = ioas_;
+  call("HWPT_ALLOC", parent);
+  parent_ = parent.out_hwpt_id;
+}
+
+void VirtualMachine::make_smmu(const Config& config) {
+  const auto ioctl = [this](int fd, unsigned long request, void* argument) {
+    return descriptors_.ioctl(fd, request, argument);
+  };
+  const auto refused = [&](const char* what, base::Errc error) {
+    return hosted::SetupError{fmt::format("{}: {}: {}", name_, what, hosted::name(error))};
+  };
+  const auto facts = vsmmu::Calls{ioctl, iommufd_}.hw_info(devices_.front().id);
+  if (!facts) {
+    throw refused("no SMMU", facts.error());
+  }
+  const auto features = vsmmu::offer(*facts, config.own);
+  if (!features) {
+    throw refused("nothing to offer", features.error());
+  }
+  vsmmu::Config smmu;
+  smmu.iommufd = iommufd_;
+  smmu.parent = parent_;
+  smmu.features = *features;
+  auto made = vsmmu::Vsmmu::make(smmu, ioctl, ram_, lines_);
+  if (!made) {
+    throw refused("no virtual SMMU", made.error());
+  }
+  smmu_ = std::move(*made);
+  for (const Device& device : devices_) {
+    if (const auto added = smmu_->add_device({device.fd, device.id, device.passed.stream}); !added) {
+      throw refused("a device is not taken", added.error());
+    }
+  }
+  events_ = smmu_->event_descriptor();
+  frame_ = std::make_unique<GuestFrame>(*smmu_, host_.port().sync, mutex_);
+}
+
+VirtualMachine::~VirtualMachine() {
+  if (events_ >= 0) {
+    static_cast<void>(host_.port().schedule->finish(reader_));
+    ::close(events_); // before the queue that it is of
+  }
+  smmu_.reset();
+  for (const Device& device : devices_) {
+    descriptors_.close(device.fd);
+  }
+  descriptors_.close(iommufd_);
+}
+
+// As a monitor's event loop would: whatever a descriptor has to say.
+void VirtualMachine::read_events(const std::stop_token& stop) {
+  const bool seeded = host_.port().schedule->seeded();
+  std::array<std::byte, 4096> buffer;
+  while (!stop.stop_requested()) {
+    pollfd ready{.fd = events_, .events = POLLIN, .revents = 0};
+    if (poll(&ready, 1, seeded ? 0 : 1) == 1) {
+      const auto size = ::read(events_, buffer.data(), buffer.size());
+      const platform::MutexGuard guard{host_.port().sync, mutex_};
+      static_cast<void>(smmu_->take_events(std::span{buffer}.first(size > 0 ? static_cast<std::size_t>(size) : 0)));
+    }
+    host_.port().time.relax();
+  }
+}
+
+vsmmu::Counters VirtualMachine::counters() {
+  const platform::MutexGuard guard{host_.port().sync, mutex_};
+  return smmu_->counters();
+}
+
+void VirtualMachine::plug_memory() {
+  const std::uint64_t beyond = arena.bus_base() + arena.size();
+  if (spare_mapped_) {
+    i::IoasUnmap unmap;
+    unmap.ioas_id = ioas_;
+    unmap.iova = beyond;
+    unmap.length = spare_.size();
+    call("IOAS_UNMAP", unmap);
+  } else {
+    i::IoasMap map;
+    map.flags = map_flags;
+    map.ioas_id = ioas_;
+    map.iova = beyond;
+    map.length = spare_.size();
+    map.user_va = pointer(*spare_.at(spare_.bus_base(), 0));
+    call("IOAS_MAP", map);
+    ++plugged_;
+  }
+  spare_mapped_ = !spare_mapped_;
+}
+
+} // namespace sluice::scenario

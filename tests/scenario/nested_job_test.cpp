@@ -1,0 +1,88 @@
+#include <sluice/scenario/nested_job.hpp>
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+// A guest's driver on a virtual SMMU on the host's driver, and beside it a guest that does what no driver does.
+namespace sluice::scenario {
+namespace {
+
+NestedJobOptions seeded(std::uint64_t seed, std::uint64_t changes = 200) {
+  NestedJobOptions options;
+  options.seeded = true;
+  options.seed = seed;
+  options.changes = changes;
+  return options;
+}
+
+std::string failures(const NestedJobReport& report) {
+  std::string text;
+  for (const Check& c : report.checks) {
+    text += c.holds() ? "" : std::string{name(c.rule)} + ": " + c.first + "\n";
+  }
+  return text;
+}
+
+std::string numbers(const NestedJobReport& r) {
+  std::string text;
+  for (const auto n :
+       {r.changes.replaced_in_all(), r.changes.maps, r.changes.unmaps, r.traffic.jobs, r.traffic.moved,
+        r.traffic.during, r.traffic.refused, r.commands.smmu, r.events.smmu, r.guest.placed, r.guest.invalidations,
+        r.other.commands, r.other.command_errors, r.hostile.dma_aborted, r.host.commands, r.hardware.events_recorded}) {
+    text += std::to_string(n) + " ";
+  }
+  return text;
+}
+
+TEST(NestedJob, HoldsInASeededOrder) {
+  const auto report = run_nested_job(seeded(1));
+  EXPECT_TRUE(report.holds()) << failures(report);
+  EXPECT_EQ(report.traffic.moved, report.traffic.verified);
+  EXPECT_EQ(report.changes.hitless, report.changes.replaced_in_all());
+  EXPECT_EQ(report.host.changes_disruptive, 0u);
+}
+
+TEST(NestedJob, EachRefusedReadBecameTheGuestsEvent) {
+  const auto report = run_nested_job(seeded(2));
+  EXPECT_NE(report.traffic.refused, 0u);
+  EXPECT_EQ(report.traffic.refused, report.events.driver);
+  EXPECT_EQ(report.guest.losses, 0u);
+}
+
+TEST(NestedJob, TheHostileGuestDoesEverythingAndDisturbsNobody) {
+  const auto report = run_nested_job(seeded(3, 400));
+  EXPECT_TRUE(report.holds()) << failures(report);
+  EXPECT_NE(report.other.command_errors, 0u);
+  EXPECT_NE(report.other.syncs, 0u);
+  EXPECT_NE(report.other.events, 0u);
+  EXPECT_NE(report.hostile.dma_aborted, 0u);
+  EXPECT_EQ(report.hardware.command_errors, 0u) << "none of its commands reached the hardware as it was";
+}
+
+TEST(NestedJob, OneSeedRepeatsExactly) {
+  EXPECT_EQ(numbers(run_nested_job(seeded(4))), numbers(run_nested_job(seeded(4))));
+}
+
+class NestedFault : public testing::TestWithParam<machine::HostFault> {};
+
+TEST_P(NestedFault, IsFound) {
+  auto options = seeded(7, 1000);
+  options.fault = GetParam();
+  EXPECT_FALSE(run_nested_job(options).holds());
+}
+
+INSTANTIATE_TEST_SUITE_P(OfTheHost, NestedFault,
+                         testing::Values(machine::HostFault::tlbi, machine::HostFault::s1, machine::HostFault::s2,
+                                         machine::HostFault::walk));
+
+TEST(NestedJobThreads, HoldsWithFreeThreads) {
+  NestedJobOptions options;
+  options.seconds = 60;
+  options.changes = 300;
+  const auto report = run_nested_job(options);
+  EXPECT_TRUE(report.holds()) << failures(report);
+}
+
+} // namespace
+} // namespace sluice::scenario
