@@ -36,9 +36,8 @@ Changer::Changer(const Site& site, std::vector<Stream>& streams, EventBook& even
     : site_{site}, streams_{streams}, events_{events}, random_{random}, findings_{findings}, current_(streams.size()),
       leased_(streams.size()) {
   for (const Kind kind : spaces) {
-    if (kind != Kind::stage2 || site_.stage2) {
-      slots_.push_back({make(kind), 0, std::vector<std::uint64_t>(streams_.size())});
-    }
+    const Kind possible = kind == Kind::stage2 && !site_.stage2 ? Kind::stage1 : kind;
+    slots_.push_back({make(possible), 0, std::vector<std::uint64_t>(streams_.size())});
   }
   for (Stream& stream : streams_) {
     stream.window = windows_[stream.index];
