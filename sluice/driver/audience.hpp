@@ -2,48 +2,57 @@
 
 #include <sluice/base/atomic.hpp>
 #include <sluice/driver/config.hpp>
-#include <sluice/platform/memory.hpp>
+#include <sluice/iommu/change.hpp>
 #include <sluice/platform/sync.hpp>
 
 #include <span>
 
 namespace sluice::driver {
 
-// Who may hold translations of a domain: the StreamIDs and SubstreamIDs that it is attached to, sorted, in an array
-// that map and unmap read without a lock. Attaching publishes a new array before the first entry is stored; detaching
-// counts down in the array that is there, because it may not allocate. The next array leaves out what nobody uses.
-class Audience {
+// One target of a device that may hold translations of a domain. Embedded in the attachment: attaching and detaching
+// take the same time whoever else is there, and detaching allocates nothing. `streams` outlives it.
+class Listener : public platform::Retired {
 public:
-  struct Listener {
-    StreamID sid{};
-    std::uint32_t ssid{};
-    base::Atomic<std::uint32_t> users{0};
-  };
-  class Array;
+  Listener(std::span<const StreamID> streams, iommu::Target target) : streams_{streams}, target_{target} {}
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
 
-  Audience(platform::Memory& memory, platform::Sync& sync) : memory_{memory}, sync_{sync} {}
-  Audience(const Audience&) = delete;
-  Audience& operator=(const Audience&) = delete;
-  ~Audience();
+  std::span<const StreamID> streams() const { return streams_; }
+  iommu::Target heard_at() const { return target_; }
+  const Listener* next() const { return next_.load(base::Order::acquire); }
 
-  // With the unit's mutex held, from prepare to publish or abandon:
-  // Room for `streams` more, after all that are prepared already: they are published in this order. Errors: no_memory.
-  base::Result<Array*> prepare(std::size_t streams);
-  void abandon(Array& array, std::size_t streams);
-  // `streams` are sorted, each once.
-  void publish(Array& array, std::span<const StreamID> streams, std::uint32_t ssid);
-  // True if nobody is left.
-  bool remove(std::span<const StreamID> streams, std::uint32_t ssid);
-
-  // In a read section, after the change that they must learn of and a full_fence.
-  std::span<const Listener> listeners() const;
-  bool anybody() const;
+protected:
+  ~Listener() = default;
 
 private:
-  platform::Memory& memory_;
-  platform::Sync& sync_;
-  base::Atomic<Array*> current_{nullptr};
-  std::size_t prepared_{}; // streams between prepare and publish
+  friend class Audience;
+  using Link = base::Atomic<Listener*>;
+
+  std::span<const StreamID> streams_;
+  iommu::Target target_;
+  Link next_{nullptr};
+  Link* at_{}; // what points here; with the unit's mutex held
+};
+
+// Who may hold translations of a domain, in a list that map and unmap read without a lock. Who attaches is in it before
+// the first entry is stored, and leaves when the last has been replaced and the SMMU knows.
+class Audience {
+public:
+  Audience() = default;
+  Audience(const Audience&) = delete;
+  Audience& operator=(const Audience&) = delete;
+
+  // With the unit's mutex held:
+  void add(Listener& listener);
+  // Who has found it may still be reading it. True if nobody is left.
+  bool remove(Listener& listener);
+
+  // In a read section, after the change that they must learn of and a full_fence. Null: nobody.
+  const Listener* first() const { return first_.load(base::Order::acquire); }
+  bool anybody() const { return first() != nullptr; }
+
+private:
+  Listener::Link first_{nullptr};
 };
 
 } // namespace sluice::driver

@@ -18,9 +18,10 @@ struct Wire {
   platform::IrqLine line{};
 };
 
-// What the system knows of a requester.
+// What the system knows of a requester that no register or configuration space says.
 struct DeviceFacts {
   bool may_stall{}; // its transactions may wait for software (3.12.2): it is no PCIe function, or one that bears it
+  unsigned pasid_bits{}; // it may use PASIDs below 2^this; 0: none. A PCI function's capability says it for itself
 };
 
 // What the port and its user decide; the defaults fit a system with nothing special.
@@ -33,6 +34,7 @@ struct Config {
   unsigned event_queue_log2{10};
   unsigned stream_bits{25};          // StreamIDs below 2^this; IDR1.SIDSIZE may say less
   bool linear_stream_table{};        // also where two levels are possible
+  bool linear_cd_tables{};           // also where two levels are possible; PASIDs below 2^10 then
   std::uint64_t timeout_us{1000000}; // of each wait for the SMMU
   // What waits for an answer can only be told in the command queue, for which an interrupt that has interrupted a
   // submitter must not wait. If so, records that want an answer are left for poll().

@@ -1,7 +1,5 @@
 #include <sluice/driver/device.hpp>
 
-#include <sluice/base/fence.hpp>
-
 namespace sluice::driver {
 
 using base::Errc;
@@ -9,46 +7,6 @@ using base::Order;
 using base::Result;
 using base::Status;
 using iommu::Attachment;
-using iommu::Change;
-
-RidAttachment::RidAttachment(iommu::Device& device, SmmuDomain& domain, Parts& parts)
-    : Attachment{device, domain, iommu::Target::rid()},
-      Held{nullptr, [](Held& self) { static_cast<RidAttachment&>(self).destroy(); }}, domain_{domain}, parts_{parts} {}
-
-RidAttachment::~RidAttachment() {
-  if (seats != nullptr) {
-    domain_.audience()->abandon(*seats, seat_count);
-  }
-}
-
-void RidAttachment::destroy() { platform::Owned<RidAttachment>{parts_.platform.memory, this}.reset(); }
-
-Status RidAttachment::prepare(std::span<const StreamID> sids, const iommu::Options& options) {
-  auto made = domain_.rid_entry(static_cast<const SmmuDevice&>(device()));
-  if (!made) {
-    return made.error();
-  }
-  entry = std::move(*made);
-  plan = parts_.writer.plan(sids[0], entry.ste, parts_.facts, true);
-  if (options.require_hitless && !plan.hitless()) {
-    return Errc::not_hitless;
-  }
-  if (plan.way == Way::swing) {
-    const auto reserved = spares.reserve(parts_.platform.memory, parts_.streams, sids);
-    if (!reserved) {
-      return reserved;
-    }
-  }
-  if (Audience* audience = domain_.audience()) {
-    auto array = audience->prepare(sids.size());
-    if (!array) {
-      return array.error();
-    }
-    seats = *array;
-    seat_count = sids.size();
-  }
-  return {};
-}
 
 namespace {
 // `sids`, in order and each once, in `to`.
@@ -73,8 +31,9 @@ std::span<StreamID> sorted(std::span<const StreamID> sids, StreamID* to) {
 
 SmmuDevice::SmmuDevice(iommu::Unit& unit, Parts& parts, platform::PciFunction* function, const DeviceFacts& facts,
                        std::span<StreamID> sids, std::size_t room)
-    : iommu::Device{unit}, parts_{parts}, function_{function}, facts_{facts}, sids_{sids}, room_{room},
-      domain_{parts.idle} {}
+    : iommu::Device{unit}, Held{nullptr, [](Held& self) { static_cast<SmmuDevice&>(self).destroy(); }}, parts_{parts},
+      function_{function}, facts_{facts}, sids_{sids}, room_{room}, shape_{cd_shape(parts.capabilities, parts.config, facts.pasid_bits)},
+      cds_{parts.writer, parts.commands, parts.platform.memory}, domain_{parts.idle} {}
 
 SmmuDevice::~SmmuDevice() { parts_.platform.memory.free(sids_.data(), room_ * sizeof(StreamID)); }
 
@@ -96,6 +55,29 @@ Result<SmmuDevice*> SmmuDevice::make(iommu::Unit& unit, Parts& parts, platform::
 
 void SmmuDevice::destroy() { platform::Owned<SmmuDevice>{parts_.platform.memory, this}.reset(); }
 
+SmmuDomain* SmmuDevice::domain_at(bool has_pasid, std::uint32_t pasid) const {
+  const CdTable* t = table();
+  if (!has_pasid || t == nullptr) { // without a table of ours they are a guest's
+    return domain_.load(Order::acquire);
+  }
+  const Attachment* owner = pasid != 0 ? t->owner(pasid) : nullptr;
+  return owner != nullptr ? &static_cast<const SmmuAttachment*>(owner)->smmu_domain() : nullptr;
+}
+
+Attachment* SmmuDevice::find_pasid(std::uint32_t pasid) {
+  const CdTable* t = table();
+  return t != nullptr && pasid != 0 ? t->owner(pasid) : nullptr;
+}
+
+DomainEntry SmmuDevice::rid_entry() const { return rid() != nullptr ? rid()->entry : parts_.idle->entry(*this); }
+
+arch::Ste SmmuDevice::table_ste(const CdTable& table, Kind rid) const {
+  using arch::S1Dss;
+  const S1Dss dss = rid == Kind::cd ? S1Dss::cd0 : rid == Kind::bypass ? S1Dss::bypass : S1Dss::terminate;
+  return driver::table_ste(parts_.facts, table.bus(), table.shape().format, table.shape().bits, dss,
+                           {facts_.may_stall});
+}
+
 Result<Attachment*> SmmuDevice::prepare(iommu::Domain& domain, iommu::Target target, Attachment*,
                                         const iommu::Options& options) {
   if (parts_.health.failed()) {
@@ -104,103 +86,146 @@ Result<Attachment*> SmmuDevice::prepare(iommu::Domain& domain, iommu::Target tar
   if (failed_) {
     return Errc::device_failed;
   }
-  if (!target.is_rid()) {
+  auto& memory = parts_.platform.memory;
+  auto made = platform::make<SmmuAttachment>(memory, *this, static_cast<SmmuDomain&>(domain), target, parts_);
+  if (!made) {
+    return made.error();
+  }
+  SmmuAttachment& next = *made->release();
+  Status status = accepts(next);
+  if (status) {
+    next.path = path_of(next);
+    status = reserve(next);
+  }
+  if (status && options.require_hitless && !(next.ste_plan.hitless() && next.cd_plan.hitless())) {
+    status = Errc::not_hitless;
+  }
+  if (!status) {
+    next.destroy();
+    return status.error();
+  }
+  return &next;
+}
+
+void SmmuDevice::abandon(Attachment& next) { static_cast<SmmuAttachment&>(next).destroy(); }
+
+Status SmmuDevice::accepts(const SmmuAttachment& next) const {
+  const auto accepted = next.smmu_domain().accepts(*this);
+  if (!accepted) {
+    return accepted;
+  }
+  if (next.target().is_rid()) {
+    return next.entry.kind == Kind::whole && has_pasids() ? Errc::busy : Status{};
+  }
+  if (next.entry.kind != Kind::cd) {
     return Errc::unsupported;
   }
-  auto& smmu_domain = static_cast<SmmuDomain&>(domain);
-  const auto accepted = smmu_domain.accepts(*this);
-  if (!accepted) {
-    return accepted.error();
-  }
-  auto next = platform::make<RidAttachment>(parts_.platform.memory, *this, smmu_domain, parts_);
-  if (!next) {
-    return next.error();
-  }
-  const auto prepared = (*next)->prepare(sids_, options);
-  if (!prepared) {
-    return prepared.error();
-  }
-  return next->release();
+  return rid_entry().kind == Kind::whole ? Errc::busy : Status{};
 }
 
-void SmmuDevice::abandon(Attachment& next) { static_cast<RidAttachment&>(next).destroy(); }
-
-Change SmmuDevice::commit(Attachment& attachment, Attachment* old) {
-  auto& next = static_cast<RidAttachment&>(attachment);
-  // Who unmaps finds us before the SMMU can find the domain's tables.
-  if (next.seats != nullptr) {
-    next.smmu_domain().audience()->publish(*std::exchange(next.seats, nullptr), sids_, 0);
+Path SmmuDevice::path_of(const SmmuAttachment& next) const {
+  if (next.target().is_rid()) {
+    return has_pasids() ? Path::rid_entry : Path::ste;
   }
-  Change change = parts_.writer.apply(next.plan, next.entry.ste, sids_, next.spares);
-  parts_.count(next.plan.way);
-  if (!change.hitless) {
-    parts_.health.warn(Code::change_disruptive, sids_[0], static_cast<std::uint64_t>(change.gap));
+  if (table() == nullptr) {
+    return Path::new_table;
   }
-  domain_.store(&next.smmu_domain(), Order::release);
-  // What waits for the old domain may find its page in the new one, and waits there if not.
-  parts_.page_requests.settle(*this, next.target(), iommu::PageResponse::served);
-  if (change.confirmed) {
-    next.spares.free();
-  } else {
-    next.spares.hold(parts_.held);
-  }
-  if (old != nullptr) {
-    let_go(static_cast<RidAttachment&>(*old), change);
-  }
-  if (!change.confirmed) {
-    quarantine();
-  }
-  return change;
+  return table()->leaf_for(next.target().value()) == nullptr ? Path::new_leaf : Path::entry;
 }
 
-Change SmmuDevice::detach_and_free(Attachment& old) {
-  Change change = move_to(parts_.idle->ste());
-  change.confirmed = change.confirmed && !failed_; // memory may say so already, but the SMMU has not
-  domain_.store(parts_.idle, Order::release);
-  parts_.page_requests.settle(*this, old.target(), iommu::PageResponse::failed);
-  let_go(static_cast<RidAttachment&>(old), change);
-  if (!change.confirmed) {
-    quarantine();
+Status SmmuDevice::reserve(SmmuAttachment& next) {
+  switch (next.path) {
+  case Path::ste:
+    return reserve_ste(next);
+  case Path::rid_entry:
+    if (next.entry.kind != Kind::cd) {
+      return {};
+    }
+    return table()->leaf(0) == nullptr ? reserve_leaf(next) : reserve_entry(next);
+  case Path::new_table:
+    return reserve_table(next);
+  case Path::new_leaf:
+    return reserve_leaf(next);
+  case Path::entry:
+    return reserve_entry(next);
   }
-  return change;
+  return {};
 }
 
-Change SmmuDevice::move_to(const arch::Ste& ste) {
-  const Plan plan = parts_.writer.plan(sids_[0], ste, parts_.facts, false);
-  SpareTables none;
-  const Change change = parts_.writer.apply(plan, ste, sids_, none);
-  parts_.count(plan.way);
-  return change;
+Status SmmuDevice::plan_ste(SmmuAttachment& next) {
+  next.ste_plan = parts_.writer.plan(sids_[0], next.ste, parts_.facts, true);
+  return next.ste_plan.way == Way::swing ? next.stes.reserve(parts_.platform.memory, parts_.streams, sids_) : Status{};
 }
 
-// `change` says whether the SMMU has let go of it too. If not, its domain keeps it in the audience: who unmaps there
-// has to learn that nobody is told.
-void SmmuDevice::let_go(RidAttachment& old, Change& change) {
-  if (!change.confirmed) {
-    old.smmu_domain().distrust();
-    return parts_.held.add(old);
-  }
-  if (Audience* audience = old.smmu_domain().audience()) {
-    if (audience->remove(sids_, 0)) {
-      old.smmu_domain().flush(change);
+Status SmmuDevice::reserve_ste(SmmuAttachment& next) {
+  if (next.entry.kind == Kind::cd) {
+    auto cd = Dma::make(parts_.platform.memory, arch::Cd::byte_size, arch::Cd::byte_size);
+    if (!cd) {
+      return cd.error();
+    }
+    next.cd = std::move(*cd);
+    for (std::size_t i = 0; i < arch::Cd::word_count; ++i) {
+      next.cd.words()[i].store(next.entry.cd.w[i], Order::relaxed);
+    }
+    if (!parts_.facts.coherent) {
+      parts_.platform.memory.clean(next.cd.words(), next.cd.size());
     }
   }
-  old.destroy();
+  next.ste = next.lone_ste(parts_.facts, {facts_.may_stall});
+  return plan_ste(next);
 }
 
-// Rule 2: the change is complete in memory, but nobody knows what the SMMU makes of it.
-void SmmuDevice::quarantine() {
-  failed_ = true;
-  parts_.writer.block(sids_);
-  parts_.health.error(Code::device_failed, sids_[0]);
+Status SmmuDevice::reserve_table(SmmuAttachment& next) {
+  auto made = CdTable::make(parts_.platform.memory, shape_);
+  if (!made) {
+    return made.error();
+  }
+  CdTable& t = *made->release();
+  next.table = &t;
+  const auto put = [&](SubstreamID ssid, const arch::Cd& cd) -> Status {
+    if (t.leaf_for(ssid) == nullptr) {
+      const auto leaf = CdLeaf::make(parts_.platform.memory, shape_.leaf_bits());
+      if (!leaf) {
+        return leaf.error();
+      }
+      t.link(t.leaf_of(ssid), **leaf);
+    }
+    t.fill(*t.leaf_for(ssid), ssid, cd);
+    return {};
+  };
+  const DomainEntry rid = rid_entry();
+  Status status = put(next.target().value(), next.entry.cd);
+  if (status && rid.kind == Kind::cd) {
+    status = put(0, rid.cd);
+  }
+  if (!status) {
+    return status;
+  }
+  next.ste = table_ste(t, rid.kind);
+  return plan_ste(next);
 }
 
-Change SmmuDevice::go_idle() { return move_to(parts_.idle->ste()); }
+Status SmmuDevice::reserve_leaf(SmmuAttachment& next) {
+  const auto leaf = CdLeaf::make(parts_.platform.memory, shape_.leaf_bits());
+  if (!leaf) {
+    return leaf.error();
+  }
+  next.leaf = *leaf;
+  table()->fill(**leaf, next.target().value(), next.entry.cd);
+  return {};
+}
 
-Change SmmuDevice::leave() {
-  Change change = detach_rid();
-  change += move_to(abort_ste());
-  return change;
+Status SmmuDevice::reserve_entry(SmmuAttachment& next) {
+  next.cd_plan = cds_.plan(table()->read(next.target().value()), next.entry.cd, true);
+  if (next.cd_plan.way != Way::swing) {
+    return {};
+  }
+  auto spare = CdLeaf::make_table(parts_.platform.memory, shape_.leaf_bits());
+  if (!spare) {
+    return spare.error();
+  }
+  next.spare = std::move(*spare);
+  return {};
 }
 
 } // namespace sluice::driver

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sluice/driver/attachment.hpp>
+#include <sluice/driver/cd_writer.hpp>
 #include <sluice/driver/domain.hpp>
 #include <sluice/driver/vdevices.hpp>
 #include <sluice/iommu/device.hpp>
@@ -8,30 +10,9 @@
 
 namespace sluice::driver {
 
-// A domain at the RID of a device, and what was reserved for that.
-class RidAttachment final : public iommu::Attachment, public Held {
-public:
-  RidAttachment(iommu::Device& device, SmmuDomain& domain, Parts& parts);
-  ~RidAttachment();
-
-  SmmuDomain& smmu_domain() const { return domain_; }
-  // Errors: no_memory, not_hitless.
-  base::Status prepare(std::span<const StreamID> sids, const iommu::Options& options);
-  void destroy();
-
-  Plan plan;
-  RidEntry entry;
-  SpareTables spares;
-  Audience::Array* seats{}; // until it is published
-  std::size_t seat_count{};
-
-private:
-  SmmuDomain& domain_;
-  Parts& parts_;
-};
-
-// One requester with all its StreamIDs, whose STEs are always alike.
-class SmmuDevice final : public iommu::Device {
+// One requester with all its StreamIDs, whose STEs are always alike. Without PASIDs the RID's domain alone decides what
+// the STE says; as long as there are some it points to a table of CDs, and S1DSS says what becomes of the RID.
+class SmmuDevice final : public iommu::Device, public Held {
 public:
   SmmuDevice(iommu::Unit& unit, Parts& parts, platform::PciFunction* function, const DeviceFacts& facts,
              std::span<StreamID> sids, std::size_t room);
@@ -41,12 +22,14 @@ public:
                                         const DeviceFacts& facts, std::span<const StreamID> sids);
   void destroy();
 
+  std::uint32_t max_pasids() const override { return shape_.bits != 0 ? 1U << shape_.bits : 0; }
+
   // Sorted, each once.
   std::span<const StreamID> sids() const { return sids_; }
   platform::PciFunction* function() const { return function_; }
   const DeviceFacts& facts() const { return facts_; }
-  // For faults; in a read section.
-  SmmuDomain& domain() const { return *domain_.load(base::Order::acquire); }
+  // For faults; in a read section. Null: this PASID is attached to nothing.
+  SmmuDomain* domain_at(bool has_pasid, std::uint32_t pasid) const;
   bool failed() const { return failed_; }
   // What a guest calls it, if one does; in a read section or with the unit's mutex held.
   Vdevice* vdevice() const { return vdevice_.load(base::Order::acquire); }
@@ -56,17 +39,49 @@ public:
   iommu::Change go_idle(); // from the abort that new entries begin with
   iommu::Change leave();   // detaches everything and blocks
   iommu::Change detach_rid() { return detach_locked(iommu::Target::rid()); }
+  bool has_pasids() const override { return pasids() != 0; }
 
 private:
+  using Kind = DomainEntry::Kind;
+
   base::Result<iommu::Attachment*> prepare(iommu::Domain& domain, iommu::Target target, iommu::Attachment* old,
                                            const iommu::Options& options) override;
   iommu::Change commit(iommu::Attachment& next, iommu::Attachment* old) override;
   void abandon(iommu::Attachment& next) override;
   iommu::Change detach_and_free(iommu::Attachment& old) override;
+  iommu::Attachment* find_pasid(std::uint32_t pasid) override;
 
-  // In place, which is always possible to an STE that aborts or bypasses.
+  CdTable* table() const { return table_.load(base::Order::acquire); }
+  std::uint32_t pasids() const { return table() != nullptr ? table()->pasids() : 0; }
+  SmmuAttachment* rid() const { return static_cast<SmmuAttachment*>(rid_attachment()); }
+  DomainEntry rid_entry() const;
+
+  // What prepare checks and reserves.
+  base::Status accepts(const SmmuAttachment& next) const;
+  Path path_of(const SmmuAttachment& next) const;
+  base::Status reserve(SmmuAttachment& next);
+  base::Status reserve_ste(SmmuAttachment& next);
+  base::Status reserve_table(SmmuAttachment& next);
+  base::Status reserve_leaf(SmmuAttachment& next);
+  base::Status reserve_entry(SmmuAttachment& next);
+  base::Status plan_ste(SmmuAttachment& next);
+
+  // What commit and detach do; none of it can fail.
+  iommu::Change make_real(SmmuAttachment& next);
+  iommu::Change change_rid_beside_pasids(SmmuAttachment& next);
+  iommu::Change adopt_table(SmmuAttachment& next);
+  iommu::Change write_entry(SmmuAttachment& next);
+  iommu::Change take_rid(SmmuAttachment& old);
+  iommu::Change take_pasid(SmmuAttachment& old);
+  iommu::Change clear_entry(SubstreamID ssid);
+  iommu::Change drop_leaf(std::uint32_t number);
+  void drop_table(const iommu::Change& change);
+  // In place, which is always possible where the words that decide are one: from and to what does not translate, and
+  // between STEs with the same table.
   iommu::Change move_to(const arch::Ste& ste);
-  void let_go(RidAttachment& old, iommu::Change& change);
+  iommu::Change apply(const Plan& plan, const arch::Ste& ste, SpareTables& spares);
+  arch::Ste table_ste(const CdTable& table, Kind rid) const;
+  void let_go(SmmuAttachment& old, iommu::Change& change);
   void quarantine();
 
   Parts& parts_;
@@ -74,7 +89,10 @@ private:
   DeviceFacts facts_;
   std::span<StreamID> sids_; // sorted, each once
   std::size_t room_;         // for how many there is memory
-  base::Atomic<SmmuDomain*> domain_;
+  CdShape shape_;
+  CdWriter cds_;
+  base::Atomic<SmmuDomain*> domain_; // of the RID
+  base::Atomic<CdTable*> table_{nullptr};
   base::Atomic<Vdevice*> vdevice_{nullptr};
   bool failed_{};
 };

@@ -19,7 +19,9 @@ StaticDomain::StaticDomain(iommu::Unit& unit, Parts& parts, DomainType type)
 
 arch::Ste StaticDomain::ste() const { return type() == DomainType::identity ? bypass_ste(parts_.facts) : abort_ste(); }
 
-base::Result<RidEntry> StaticDomain::rid_entry(const SmmuDevice&) { return RidEntry{ste(), {}}; }
+DomainEntry StaticDomain::entry(const SmmuDevice&) const {
+  return {type() == DomainType::identity ? DomainEntry::Kind::bypass : DomainEntry::Kind::abort, ste(), {}};
+}
 
 base::Result<std::uint64_t> StaticDomain::iova_to_phys(std::uint64_t iova) {
   if (type() == DomainType::blocked) {

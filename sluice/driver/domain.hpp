@@ -10,10 +10,17 @@ namespace sluice::driver {
 
 class SmmuDevice;
 
-// What an attachment of the RID needs: the STE, and what that points to.
-struct RidEntry {
-  arch::Ste ste;
-  Dma cd_table;
+// What an attached device's entries say.
+struct DomainEntry {
+  enum class Kind : std::uint8_t {
+    abort,
+    bypass,
+    cd,    // a CD, which may be that of any SubstreamID
+    whole, // the STE says it all: stage 2 or a guest's own stage 1. There is no place for CDs of ours
+  };
+  Kind kind{};
+  arch::Ste ste; // of all but `cd`
+  arch::Cd cd;
 };
 
 // Every domain of an SMMU.
@@ -21,8 +28,7 @@ class SmmuDomain : public iommu::Domain {
 public:
   // Whether the device may be attached at all. Errors: the domain's.
   virtual base::Status accepts(const SmmuDevice&) const { return {}; }
-  // Errors: no_memory.
-  virtual base::Result<RidEntry> rid_entry(const SmmuDevice& device) = 0;
+  virtual DomainEntry entry(const SmmuDevice& device) const = 0;
   // Who hears of changes; null for domains that do not change.
   virtual Audience* audience() { return nullptr; }
   // Nobody is attached any more: its tag leaves the TLBs.
@@ -40,7 +46,7 @@ class StaticDomain final : public SmmuDomain {
 public:
   StaticDomain(iommu::Unit& unit, Parts& parts, iommu::DomainType type);
 
-  base::Result<RidEntry> rid_entry(const SmmuDevice& device) override;
+  DomainEntry entry(const SmmuDevice& device) const override;
   base::Result<std::uint64_t> iova_to_phys(std::uint64_t iova) override;
   arch::Ste ste() const;
 

@@ -45,6 +45,11 @@ Ste stage1_ste(const EntryFacts& facts, std::uint64_t cd_table, Stalls stalls) {
   return ste;
 }
 
+Ste table_ste(const EntryFacts& facts, std::uint64_t cd_table, S1Format format, unsigned bits, S1Dss dss,
+              Stalls stalls) {
+  return stage1_ste(facts, cd_table, stalls).with(Ste::S1Fmt, format).with(Ste::S1CDMax, bits).with(Ste::S1DSS, dss);
+}
+
 Ste stage2_ste(const EntryFacts& facts, std::uint16_t vmid, const pagetable::Fields& table, Stalls stalls) {
   Ste ste = valid(SteConfig::stage2);
   pass_attributes(ste, facts);

@@ -30,6 +30,9 @@ struct Stalls {
 };
 // Stage 1 through the one CD at `cd_table`.
 arch::Ste stage1_ste(const EntryFacts& facts, std::uint64_t cd_table, Stalls stalls = {});
+// Stage 1 through a table of 2^`bits` CDs; `dss` says what becomes of requests without SubstreamID.
+arch::Ste table_ste(const EntryFacts& facts, std::uint64_t cd_table, arch::S1Format format, unsigned bits,
+                    arch::S1Dss dss, Stalls stalls = {});
 arch::Ste stage2_ste(const EntryFacts& facts, std::uint16_t vmid, const pagetable::Fields& table, Stalls stalls = {});
 arch::Cd stage1_cd(const EntryFacts& facts, std::uint16_t asid, const pagetable::Fields& table, Stalls stalls = {});
 

@@ -62,24 +62,23 @@ bool Smmu::on_event(const Event& event, bool may_wait) {
 }
 
 void Smmu::report(SmmuDevice& device, iommu::Fault& fault, const Event& event) {
-  SmmuDomain& domain = device.domain();
-  if (give_to_guest(device, domain, event)) {
+  fault.domain = device.domain_at(fault.has_pasid, fault.pasid);
+  if (give_to_guest(device, fault.domain, event)) {
     return;
   }
-  fault.domain = &domain;
-  if (!domain.report(fault)) {
+  if (fault.domain == nullptr || !fault.domain->report(fault)) {
     unhandled_.fetch_add(1, Order::relaxed);
     log_event(Code::event, event);
   }
 }
 
 // A device that is on its guest's own STE faults by that guest's doing.
-bool Smmu::give_to_guest(const SmmuDevice& device, const SmmuDomain& domain, const Event& event) {
+bool Smmu::give_to_guest(const SmmuDevice& device, const iommu::Domain* domain, const Event& event) {
   const Vdevice* vdevice = device.vdevice();
-  if (vdevice == nullptr || domain.type() != iommu::DomainType::nested) {
+  if (vdevice == nullptr || domain == nullptr || domain->type() != iommu::DomainType::nested) {
     return false;
   }
-  Viommu& viommu = static_cast<const NestedDomain&>(domain).viommu();
+  Viommu& viommu = static_cast<const NestedDomain*>(domain)->viommu();
   if (&viommu != &vdevice->viommu || !viommu.take(event, vdevice->vsid)) {
     return false;
   }

@@ -25,12 +25,8 @@ base::Status NestedDomain::accepts(const SmmuDevice& device) const {
   return vdevice != nullptr && &vdevice->viommu == &viommu_ ? base::Status{} : Errc::not_found;
 }
 
-base::Result<RidEntry> NestedDomain::rid_entry(const SmmuDevice& device) {
-  auto stage2 = viommu_.parent().rid_entry(device);
-  if (!stage2) {
-    return stage2.error();
-  }
-  return RidEntry{merged_ste(guest_, stage2->ste), {}};
+DomainEntry NestedDomain::entry(const SmmuDevice& device) const {
+  return {DomainEntry::Kind::whole, merged_ste(guest_, viommu_.parent().entry(device).ste), {}};
 }
 
 Audience* NestedDomain::audience() { return viommu_.parent().audience(); }

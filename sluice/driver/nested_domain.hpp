@@ -19,7 +19,7 @@ public:
 
   // Errors: not_found (stage 1, and the guest has no name for the device: nothing could be invalidated).
   base::Status accepts(const SmmuDevice& device) const override;
-  base::Result<RidEntry> rid_entry(const SmmuDevice& device) override;
+  DomainEntry entry(const SmmuDevice& device) const override;
   Audience* audience() override;
   void flush(iommu::Change& change) override;
   void distrust() override;

@@ -10,7 +10,7 @@ using iommu::PageResponse;
 
 iommu::Domain* PageResponder::domain_of(const PageAsker& asker) {
   const auto* device = static_cast<const SmmuDevice*>(asker.device);
-  return device != nullptr && asker.target.is_rid() ? &device->domain() : nullptr;
+  return device != nullptr ? device->domain_at(!asker.target.is_rid(), asker.target.value()) : nullptr;
 }
 
 void PageResponder::send(const PageAsker& asker, PageResponse response) {

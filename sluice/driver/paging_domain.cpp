@@ -59,7 +59,7 @@ PagingDomain::PagingDomain(iommu::Unit& unit, Parts& parts, const iommu::PagingO
                            pagetable::OwnedPageTable table)
     : SmmuDomain{unit, iommu::DomainType::paging, geometry_of(table->config()), options.page_requests},
       Held{nullptr, [](Held& self) { static_cast<PagingDomain&>(self).free_self(); }}, parts_{parts}, tag_{tag},
-      table_{std::move(table)}, audience_{parts.platform.memory, parts.platform.sync} {}
+      table_{std::move(table)} {}
 
 void PagingDomain::release() {
   if (unclean_.load(Order::relaxed) == 0) {
@@ -118,25 +118,12 @@ void PagingDomain::flush(iommu::Change& change) {
   }
 }
 
-Result<RidEntry> PagingDomain::rid_entry(const SmmuDevice& device) {
+DomainEntry PagingDomain::entry(const SmmuDevice& device) const {
   const Stalls stalls{device.facts().may_stall, serves_page_requests()};
   if (tag_.stage == Stage::two) {
-    return RidEntry{stage2_ste(parts_.facts, tag_.id, table_->fields(), stalls), {}};
+    return {DomainEntry::Kind::whole, stage2_ste(parts_.facts, tag_.id, table_->fields(), stalls), {}};
   }
-  auto& memory = parts_.platform.memory;
-  auto cd_table = Dma::make(memory, arch::Cd::byte_size, arch::Cd::byte_size);
-  if (!cd_table) {
-    return cd_table.error();
-  }
-  const arch::Cd cd = stage1_cd(parts_.facts, tag_.id, table_->fields(), stalls);
-  for (std::size_t i = 0; i < arch::Cd::word_count; ++i) {
-    cd_table->words()[i].store(cd.w[i], Order::relaxed);
-  }
-  if (!parts_.facts.coherent) {
-    memory.clean(cd_table->words(), arch::Cd::byte_size);
-  }
-  const std::uint64_t bus = cd_table->bus();
-  return RidEntry{stage1_ste(parts_.facts, bus, stalls), std::move(*cd_table)};
+  return {DomainEntry::Kind::cd, {}, stage1_cd(parts_.facts, tag_.id, table_->fields(), stalls)};
 }
 
 } // namespace sluice::driver

@@ -18,7 +18,7 @@ public:
   base::Progress unmap(std::uint64_t iova, std::uint64_t size) override;
   base::Result<std::uint64_t> iova_to_phys(std::uint64_t iova) override;
 
-  base::Result<RidEntry> rid_entry(const SmmuDevice& device) override;
+  DomainEntry entry(const SmmuDevice& device) const override;
   Audience* audience() override { return &audience_; }
   void flush(iommu::Change& change) override;
   void distrust() override { unclean_.store(1, base::Order::relaxed); }

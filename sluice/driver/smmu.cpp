@@ -147,7 +147,12 @@ Status Smmu::remove(iommu::Device& device) {
     parts_->page_requests.settle(d, iommu::PageResponse::failed);
   }
   platform().sync.reclaim(); // an event that is being reported may name it
-  d.destroy();
+  if (d.failed()) { // those domains that could not be told have its StreamIDs in their audience
+    const platform::MutexGuard guard{platform().sync, mutex()};
+    parts_->held.add(d);
+  } else {
+    d.destroy();
+  }
   return {};
 }
 

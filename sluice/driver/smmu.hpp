@@ -103,7 +103,7 @@ private:
   bool on_event(const arch::Event& event, bool may_wait) override;
   void report(SmmuDevice& device, iommu::Fault& fault, const arch::Event& event);
   void expire_page_requests();
-  bool give_to_guest(const SmmuDevice& device, const SmmuDomain& domain, const arch::Event& event);
+  bool give_to_guest(const SmmuDevice& device, const iommu::Domain* domain, const arch::Event& event);
   void log_event(Code code, const arch::Event& event);
 
   platform::Owned<Parts> parts_;

@@ -23,11 +23,11 @@ base::Status SpareTables::reserve(platform::Memory& memory, const StreamTable& s
     if (!spare) {
       return spare.error();
     }
-    (*spare)->free = [](Held& self) {
+    (*spare)->free_held = [](Held& self) {
       auto& s = static_cast<SpareTable&>(self);
       platform::Owned<SpareTable>{s.memory, &s}.reset();
     };
-    (*spare)->next = first_;
+    (*spare)->next_held = first_;
     first_ = spare->release();
   }
   return {};
@@ -36,15 +36,15 @@ base::Status SpareTables::reserve(platform::Memory& memory, const StreamTable& s
 void SpareTables::free() {
   while (first_ != nullptr) {
     SpareTable& spare = *first_;
-    first_ = static_cast<SpareTable*>(spare.next);
-    static_cast<Held&>(spare).free(spare);
+    first_ = static_cast<SpareTable*>(spare.next_held);
+    spare.free_held(spare);
   }
 }
 
 void SpareTables::hold(HeldObjects& held) {
   while (first_ != nullptr) {
     SpareTable& spare = *first_;
-    first_ = static_cast<SpareTable*>(spare.next);
+    first_ = static_cast<SpareTable*>(spare.next_held);
     held.add(spare);
   }
 }
@@ -60,30 +60,31 @@ Plan SteWriter::plan(StreamID sid, const Ste& target, const EntryFacts& facts, b
   return driver::plan(now.w, target.w, used_bits(now, facts), used_bits(target, facts), plan_facts);
 }
 
+namespace {
+// The STEs of one device, which are alike.
+class Stes final : public EntryPlace {
+public:
+  Stes(SteWriter& writer, const Ste& target, std::span<const StreamID> sids, SpareTables& spares)
+      : writer_{writer}, target_{target}, sids_{sids}, spares_{spares} {}
+
+  void store(const Step& step, Change& change) override { writer_.store(step, sids_, change); }
+  void invalidate(Change& change) override { writer_.invalidate(sids_, change); }
+  void swing(Change& change) override { writer_.swing(target_, sids_, spares_, change); }
+
+private:
+  SteWriter& writer_;
+  const Ste& target_;
+  std::span<const StreamID> sids_;
+  SpareTables& spares_;
+};
+} // namespace
+
 Change SteWriter::apply(const Plan& plan, const Ste& target, std::span<const StreamID> sids, SpareTables& spares) {
-  Change change;
-  change.hitless = plan.hitless();
-  change.gap = plan.gap;
-  base::dma_publish(); // 3.21.3: tables and CDs before the entries that point to them
-  for (const Step& step : plan.all()) {
-    switch (step.kind) {
-    case Step::Kind::store:
-    case Step::Kind::store128:
-      store(step, sids);
-      change.stores += static_cast<std::uint32_t>(sids.size());
-      break;
-    case Step::Kind::invalidate:
-      invalidate(sids, change);
-      break;
-    case Step::Kind::swing:
-      swing(target, sids, spares, change);
-      break;
-    }
-  }
-  return change;
+  Stes place{*this, target, sids, spares};
+  return carry_out(plan, place);
 }
 
-void SteWriter::store(const Step& step, std::span<const StreamID> sids) {
+void SteWriter::store(const Step& step, std::span<const StreamID> sids, Change& change) {
   for (const StreamID sid : sids) {
     base::DmaWord* words = streams_.entry(sid) + step.word;
     if (step.kind == Step::Kind::store128) {
@@ -93,6 +94,7 @@ void SteWriter::store(const Step& step, std::span<const StreamID> sids) {
     }
     clean(sid);
   }
+  change.stores += static_cast<std::uint32_t>(sids.size());
 }
 
 void SteWriter::clean(StreamID sid) {
@@ -111,7 +113,7 @@ void SteWriter::invalidate(std::span<const StreamID> sids, Change& change) {
 
 void SteWriter::swing(const Ste& target, std::span<const StreamID> sids, SpareTables& spares, Change& change) {
   CommandBatch batch{commands_};
-  for (SpareTable* spare = spares.first(); spare != nullptr; spare = static_cast<SpareTable*>(spare->next)) {
+  for (SpareTable* spare = spares.first(); spare != nullptr; spare = static_cast<SpareTable*>(spare->next_held)) {
     copy(*spare, target, sids);
     spare->table = streams_.swing(spare->leaf, std::move(spare->table));
     change.stores += 1;
@@ -144,6 +146,13 @@ Change SteWriter::link(std::uint32_t number, Leaf& leaf) {
   batch.add(cmd::cfgi_ste(streams_.first_in(number), false)); // 5.1.1: no STE behind it was reachable
   static_cast<void>(batch.finish(change));
   return change;
+}
+
+void SteWriter::repoint(std::span<const StreamID> sids, std::uint64_t cd_table, Change& change) {
+  const Step step{Step::Kind::store, 0, {streams_.read(sids[0]).with(Ste::S1ContextPtr, cd_table).w[0], 0}};
+  base::dma_publish();
+  store(step, sids, change);
+  invalidate(sids, change);
 }
 
 void SteWriter::block(std::span<const StreamID> sids) {

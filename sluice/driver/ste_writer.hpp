@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sluice/driver/command_batch.hpp>
+#include <sluice/driver/entry_place.hpp>
 #include <sluice/driver/held.hpp>
 #include <sluice/driver/plan.hpp>
 #include <sluice/driver/stream_table.hpp>
@@ -43,19 +44,21 @@ public:
   // For StreamIDs whose STEs are all as that of `sid`. `may_swing`: there will be spare tables.
   Plan plan(StreamID sid, const arch::Ste& target, const EntryFacts& facts, bool may_swing) const;
 
-  // What the new entries point to is visible to the SMMU before the first of them is stored. Never stops: a wait that
-  // runs out shows in Change::confirmed, and the rest is stored all the same.
   iommu::Change apply(const Plan& plan, const arch::Ste& target, std::span<const StreamID> sids, SpareTables& spares);
 
   // Makes a new leaf known to the SMMU.
   iommu::Change link(std::uint32_t number, Leaf& leaf);
+  // Points STEs that have a CD table to a copy of it.
+  void repoint(std::span<const StreamID> sids, std::uint64_t cd_table, iommu::Change& change);
   // Stores without telling anybody: for an SMMU that has failed.
   void block(std::span<const StreamID> sids);
 
-private:
-  void store(const Step& step, std::span<const StreamID> sids);
+  // The steps of a plan:
+  void store(const Step& step, std::span<const StreamID> sids, iommu::Change& change);
   void invalidate(std::span<const StreamID> sids, iommu::Change& change);
   void swing(const arch::Ste& target, std::span<const StreamID> sids, SpareTables& spares, iommu::Change& change);
+
+private:
   void copy(SpareTable& spare, const arch::Ste& target, std::span<const StreamID> sids);
   void clean(StreamID sid);
 

@@ -27,8 +27,9 @@ constexpr EntryWords passing = // all that is not aborted
                  Ste::IMPDEF_127_116, Ste::IMPDEF_159_144, Ste::IMPDEF_271_256, Ste::PARTID, Ste::PMG, Ste::MPAM_NS);
 constexpr EntryWords translating = passing | bits(Ste::EATS, Ste::MEV, Ste::DRE, Ste::DCP);
 constexpr EntryWords stage1 =
-    translating | bits(Ste::S1Fmt, Ste::S1ContextPtr, Ste::S1CDMax, Ste::S1DSS, Ste::S1CIR, Ste::S1COR, Ste::S1CSH,
-                       Ste::S1STALLD, Ste::S1PIE, Ste::S1MPAM, Ste::PPAR);
+    translating | bits(Ste::S1ContextPtr, Ste::S1CDMax, Ste::S1CIR, Ste::S1COR, Ste::S1CSH, Ste::S1STALLD, Ste::S1PIE,
+                       Ste::S1MPAM, Ste::PPAR);
+constexpr EntryWords substreams = bits(Ste::S1Fmt, Ste::S1DSS); // 5.2: IGNORED when S1CDMax is 0
 constexpr EntryWords stage2 =
     translating |
     bits(Ste::S2HWU59, Ste::S2HWU60, Ste::S2HWU61, Ste::S2HWU62, Ste::S2FWB, Ste::S2VMID, Ste::S2T0SZ, Ste::S2SL0,
@@ -46,16 +47,17 @@ EntryWords used_bits(const Ste& ste, const EntryFacts& facts) {
   if (ste.get(Ste::V) == 0) {
     return always;
   }
+  const EntryWords first = ste.get(Ste::S1CDMax) != 0 ? stage1 | substreams : stage1;
   switch (ste.get(Ste::Config)) {
   case SteConfig::bypass:
     return passing;
   case SteConfig::stage1:
     // STRW is IGNORED in all others, and S2VMID tags stage 1 entries only where there is a stage 2.
-    return stage1 | bits(Ste::STRW) | (facts.stage2 ? bits(Ste::S2VMID) : EntryWords{});
+    return first | bits(Ste::STRW) | (facts.stage2 ? bits(Ste::S2VMID) : EntryWords{});
   case SteConfig::stage2:
     return stage2;
   case SteConfig::nested:
-    return stage1 | stage2 | bits(Ste::S2PTW, Ste::VMSPtr);
+    return first | stage2 | bits(Ste::S2PTW, Ste::VMSPtr);
   default:
     return valid; // 0b0xx aborts
   }

@@ -7,12 +7,17 @@ namespace sluice::iommu {
 using base::Errc;
 using base::Result;
 
-void Device::put(Target target, Attachment* attachment) {
+base::Status Device::check(Target target) const {
   if (target.is_rid()) {
-    rid_ = attachment;
-  } else {
-    set_pasid(target.value(), attachment);
+    return {};
   }
+  if (max_pasids() == 0) {
+    return Errc::unsupported;
+  }
+  if (target.value() == 0) {
+    return Errc::invalid_argument;
+  }
+  return target.value() < max_pasids() ? base::Status{} : Errc::too_large;
 }
 
 Domain* Device::attached(Target target) {
@@ -24,6 +29,10 @@ Domain* Device::attached(Target target) {
 Result<Attachment*> Device::prepare_locked(Domain& domain, Target target, bool replaces, const Options& options) {
   if (&domain.unit() != &unit_) {
     return Errc::other_smmu;
+  }
+  const auto checked = check(target);
+  if (!checked) {
+    return checked.error();
   }
   Attachment* old = find(target);
   if (replaces != (old != nullptr)) {
@@ -38,7 +47,9 @@ Change Device::commit_locked(Attachment& next) {
   Domain* before = old != nullptr ? &old->domain() : nullptr;
   next.domain().hold();
   const Change made = commit(next, old);
-  put(target, &next);
+  if (target.is_rid()) {
+    rid_ = &next;
+  }
   if (before != nullptr) {
     before->drop();
   }
@@ -54,7 +65,9 @@ Change Device::detach_locked(Target target) {
   }
   Domain& before = old->domain();
   const Change made = detach_and_free(*old);
-  put(target, nullptr);
+  if (target.is_rid()) {
+    rid_ = nullptr;
+  }
   before.drop();
   return made;
 }

@@ -18,11 +18,14 @@ public:
 
   Unit& unit() const { return unit_; }
   Group* group() const { return group_; }
+  // PASIDs from 1 to below this can be attached; 0: the device has none.
+  virtual std::uint32_t max_pasids() const { return 0; }
   // Null: nothing is attached there.
   Domain* attached(Target target = {});
 
   // A failed attach or replace has changed nothing. Errors of both:
-  //   other_smmu (the domain is another unit's), unsupported (this domain on this target),
+  //   other_smmu (the domain is another unit's), invalid_argument (PASID 0: that is the RID), too_large (the PASID),
+  //   unsupported (this domain on this target, or a PASID where there are none),
   //   busy (the device is in a group: use the group's calls; or other attachments forbid it),
   //   not_found (a nested domain, and its guest has no name for the device),
   //   not_hitless (options.require_hitless), no_memory, ids_exhausted,
@@ -42,8 +45,8 @@ protected:
   // Allocates and checks for `domain` in the place of `old` (null: nothing is attached): stores nothing that hardware
   // can reach, sends nothing. The state on which it decides cannot change before commit or abandon.
   virtual base::Result<Attachment*> prepare(Domain& domain, Target target, Attachment* old, const Options& options) = 0;
-  // Makes `next` real and frees `old`. Cannot fail and allocates nothing. Of several that are prepared the first is
-  // committed first.
+  // Makes `next` real and frees `old`; find_pasid() finds it then, if it is a PASID's. Cannot fail and allocates
+  // nothing. Of several that are prepared the first is committed first.
   virtual Change commit(Attachment& next, Attachment* old) = 0;
   // Frees what prepare made.
   virtual void abandon(Attachment& next) = 0;
@@ -51,7 +54,6 @@ protected:
   virtual Change detach_and_free(Attachment& old) = 0;
   // Attachments of PASIDs live where the driver finds them.
   virtual Attachment* find_pasid(std::uint32_t) { return nullptr; }
-  virtual void set_pasid(std::uint32_t, Attachment*) {}
   virtual bool has_pasids() const { return false; }
 
   // For the driver's removal: what is attached to the RID, if anything.
@@ -64,7 +66,7 @@ private:
 
   bool has_attachments_locked() const { return rid_ != nullptr || has_pasids(); }
   Attachment* find(Target target) { return target.is_rid() ? rid_ : find_pasid(target.value()); }
-  void put(Target target, Attachment* attachment);
+  base::Status check(Target target) const;
   base::Result<Attachment*> prepare_locked(Domain& domain, Target target, bool replaces, const Options& options);
   Change commit_locked(Attachment& next);
   void abandon_locked(Attachment& next);

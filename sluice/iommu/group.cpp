@@ -17,9 +17,17 @@ Group::~Group() {
   }
 }
 
+Device* Group::member(Device* device, Target target) {
+  while (device != nullptr && !target.is_rid() && device->max_pasids() == 0) {
+    device = device->next_in_group_;
+  }
+  return device;
+}
+
 Domain* Group::attached(Target target) {
   const platform::MutexGuard guard{unit_.platform_.sync, unit_.mutex_};
-  const Attachment* attachment = first_ != nullptr ? first_->find(target) : nullptr;
+  Device* any = member(first_, target);
+  const Attachment* attachment = any != nullptr ? any->find(target) : nullptr;
   return attachment != nullptr ? &attachment->domain() : nullptr;
 }
 
@@ -65,7 +73,11 @@ Result<Change> Group::change(Domain& domain, Target target, bool replaces, const
   }
   Attachment* prepared = nullptr;
   Attachment** end = &prepared;
-  for (Device* device = first_; device != nullptr; device = device->next_in_group_) {
+  Device* device = member(first_, target);
+  if (device == nullptr) {
+    return Errc::unsupported;
+  }
+  for (; device != nullptr; device = member(device->next_in_group_, target)) {
     auto next = device->prepare_locked(domain, target, replaces, options);
     if (!next) {
       while (prepared != nullptr) {
@@ -100,11 +112,12 @@ Result<Change> Group::detach(Target target) {
   if (first_ == nullptr) {
     return Errc::not_found;
   }
-  if (first_->find(target) == nullptr) {
+  Device* device = member(first_, target);
+  if (device == nullptr || device->find(target) == nullptr) {
     return Errc::not_attached;
   }
   Change made;
-  for (Device* device = first_; device != nullptr; device = device->next_in_group_) {
+  for (; device != nullptr; device = member(device->next_in_group_, target)) {
     made += device->detach_locked(target);
   }
   return made;

@@ -24,12 +24,15 @@ public:
   // Errors: not_found, in_use (the group is attached).
   base::Status remove(Device& device);
 
-  // As Device's, for all of them. Errors also: not_found (the group is empty).
+  // As Device's, for all of them; a PASID's for those that have PASIDs, since the others make no requests with one.
+  // Errors also: not_found (the group is empty).
   base::Result<Change> attach(Domain& domain, Target target = {}, const Options& options = {});
   base::Result<Change> replace(Domain& domain, Target target = {}, const Options& options = {});
   base::Result<Change> detach(Target target = {});
 
 private:
+  // The first from `device` on that a target is of; null: none.
+  static Device* member(Device* device, Target target);
   base::Result<Change> change(Domain& domain, Target target, bool replaces, const Options& options);
 
   Unit& unit_;

@@ -49,9 +49,9 @@ struct Machine {
     config.timeout_us = 2000; // the fake answers at once or never
     return config;
   }
-  driver::SmmuDevice& add(std::initializer_list<StreamID> sids) {
+  driver::SmmuDevice& add(std::initializer_list<StreamID> sids, const driver::DeviceFacts& facts = {}) {
     const std::vector<StreamID> all{sids};
-    auto device = smmu->add(nullptr, all);
+    auto device = smmu->add(nullptr, all, facts);
     EXPECT_TRUE(device.ok());
     devices.insert(*device);
     return static_cast<driver::SmmuDevice&>(**device);
@@ -101,12 +101,22 @@ struct Machine {
     }
     return words<Ste>(table + Ste::byte_size * index);
   }
-  std::optional<arch::Cd> cd(StreamID sid) {
+  std::optional<arch::Cd> cd(StreamID sid, std::uint32_t ssid = 0) {
+    using namespace arch;
     const auto s = ste(sid);
-    if (!s || !arch::translates_stage1(s->get(arch::Ste::Config))) {
+    if (!s || !translates_stage1(s->get(Ste::Config)) || (ssid >> s->get(Ste::S1CDMax)) != 0) {
       return std::nullopt;
     }
-    return words<arch::Cd>(s->get(arch::Ste::S1ContextPtr));
+    std::uint64_t table = s->get(Ste::S1ContextPtr);
+    if (const unsigned split = cd_split(s->get(Ste::S1Fmt)); split != 0 && s->get(Ste::S1CDMax) != 0) {
+      const L1Cd l1 = words<L1Cd>(table + L1Cd::byte_size * (ssid >> split));
+      if (l1.get(L1Cd::V) == 0) {
+        return std::nullopt;
+      }
+      table = l1.get(L1Cd::L2Ptr);
+      ssid &= (1U << split) - 1;
+    }
+    return words<Cd>(table + Cd::byte_size * ssid);
   }
   template <class S>
   S words(std::uint64_t bus) {

@@ -58,6 +58,10 @@ const std::vector<Kind> kinds{
     {"bypass", driver::bypass_ste(entry_facts)},
     {"stage 1 A", driver::stage1_ste(entry_facts, 0x1000)},
     {"stage 1 B", driver::stage1_ste(entry_facts, 0x2000)},
+    {"table A", driver::table_ste(entry_facts, 0x6000, S1Format::two_level_4k, 9, S1Dss::cd0)},
+    {"table A, bypass", driver::table_ste(entry_facts, 0x6000, S1Format::two_level_4k, 9, S1Dss::bypass)},
+    {"table A, terminate", driver::table_ste(entry_facts, 0x6000, S1Format::two_level_4k, 9, S1Dss::terminate)},
+    {"table B, linear", driver::table_ste(entry_facts, 0x7000, S1Format::linear, 4, S1Dss::cd0)},
     {"stage 2 A", driver::stage2_ste(entry_facts, 1, table(0x10000))},
     {"stage 2 B", driver::stage2_ste(entry_facts, 2, table(0x20000))},
     {"stage 2 A, other root", driver::stage2_ste(entry_facts, 1, table(0x30000))},
@@ -233,6 +237,9 @@ TEST(Plan, OnlyStage2BesideAnotherTranslationNeedsMoreThanOneWord) {
     // The same VMID in both needs S2TTB alone.
     const bool root_only = from.w[2] == to.w[2];
     const bool hard = translates(from) && translates(to) && stage2 && !root_only && from.w != to.w;
+    if (from.get(Ste::S1CDMax) != 0 && to.get(Ste::S1CDMax) != 0 && from.w[0] != to.w[0]) {
+      return; // two tables: S1DSS may differ as well
+    }
     const Plan plan = make(from, to, {});
     EXPECT_EQ(plan.way == Way::disruptive, hard);
   });
@@ -338,6 +345,78 @@ TEST(Plan, OfCdsOneWordDecidesForAnAsidAndTwoForAnotherTable) {
   EXPECT_EQ(plan(a, c, {}).way, Way::disruptive);
   EXPECT_EQ(plan(a, c, {.atomic128 = true}).way, Way::store128);
   EXPECT_EQ(plan(Cd{}, c, {}).way, Way::in_place);
+}
+
+// Patches 25 and 26.
+TEST(Plan, ATableOfCdsIsOneWordFromWhatHasNone) {
+  for (const char* other : {"abort", "bypass", "stage 1 A"}) {
+    for (const char* entry : {"table A", "table A, bypass", "table A, terminate"}) {
+      EXPECT_EQ(between(entry, other, {}).way, Way::in_place) << other;
+      EXPECT_EQ(between(other, entry, {}).way, Way::in_place) << other;
+      EXPECT_EQ(between("table A", entry, {}).way == Way::nothing, std::string{entry} == "table A");
+      EXPECT_TRUE(between("table A, bypass", entry, {}).hitless());
+    }
+  }
+}
+
+// Patch 5: every state of a CD that may be cached means what the old one did or what the new one does.
+TEST(Plan, EveryMixtureOfCdsIsTheOldOneOrTheNew) {
+  const auto a = driver::stage1_cd(entry_facts, 1, table(0x10000));
+  const auto b = driver::stage1_cd(entry_facts, 2, table(0x10000));
+  const auto c = driver::stage1_cd(entry_facts, 2, table(0x20000));
+  const auto quiet = c.with(Cd::EPD0, 1).with(Cd::R, 0);
+  const auto used_cd = [](const EntryWords& words) {
+    Cd cd;
+    cd.w = words;
+    return driver::used_bits(cd);
+  };
+  const auto is = [&](const EntryWords& entry, const EntryWords& meaning) {
+    return used_cd(entry) == used_cd(meaning) && same(entry, meaning, used_cd(meaning));
+  };
+  int hitless = 0;
+  for (const bool atomic128 : {false, true}) {
+    for (const Cd& from : {Cd{}, a, b, c, quiet}) {
+      for (const Cd& to : {Cd{}, a, b, c, quiet}) {
+        const Plan plan = driver::plan(from.w, to.w, used_cd(from.w), used_cd(to.w), {.atomic128 = atomic128});
+        hitless += plan.hitless();
+        const auto end = run(plan, from.w, [&](const EntryWords& e) {
+          EXPECT_TRUE(is(e, from.w) || is(e, to.w) || (!plan.hitless() && (e[0] >> 31 & 1) == 0));
+        });
+        EXPECT_EQ(end, to.w);
+      }
+    }
+  }
+  EXPECT_EQ(hitless, 50 - 2) << "all but another ASID with another table by 64-bit stores";
+}
+
+// Patch 5: one store and one SYNC for another ASID.
+TEST(Plan, AnotherAsidIsOneStoreOfACd) {
+  const auto a = driver::stage1_cd(entry_facts, 1, table(0x10000));
+  const auto b = driver::stage1_cd(entry_facts, 2, table(0x10000));
+  const Plan plan = driver::plan(a.w, b.w, driver::used_bits(a), driver::used_bits(b), {});
+  ASSERT_EQ(plan.count, 2U);
+  EXPECT_EQ(plan.steps[0].kind, Step::Kind::store);
+  EXPECT_EQ(plan.steps[1].kind, Step::Kind::invalidate);
+}
+
+// Patch 6: V first, then the rest, two SYNCs.
+TEST(Plan, ClearingACdBeginsWithItsValidBit) {
+  const auto a = driver::stage1_cd(entry_facts, 1, table(0x10000));
+  const Plan plan = driver::plan(a.w, {}, driver::used_bits(a), driver::used_bits(Cd{}), {});
+  EXPECT_EQ(plan.way, Way::in_place);
+  EXPECT_EQ(plan.steps[0].word, 0U);
+  EXPECT_EQ(plan.steps[0].value[0], 0U);
+  EXPECT_EQ(plan.steps[1].kind, Step::Kind::invalidate);
+  EXPECT_EQ(std::ranges::count(plan.all(), Step::Kind::invalidate, &Step::kind), 2);
+}
+
+TEST(UsedBits, S1dssAndS1fmtOnlyWithSubstreams) {
+  const Ste alone = driver::stage1_ste(entry_facts, 0x1000);
+  EXPECT_EQ(driver::used_bits(alone, entry_facts)[1] & Ste::S1DSS.mask, 0U);
+  EXPECT_EQ(driver::used_bits(alone, entry_facts)[0] & Ste::S1Fmt.mask, 0U);
+  const Ste table = driver::table_ste(entry_facts, 0x1000, S1Format::linear, 4, S1Dss::cd0);
+  EXPECT_NE(driver::used_bits(table, entry_facts)[1] & Ste::S1DSS.mask, 0U);
+  EXPECT_NE(driver::used_bits(table, entry_facts)[0] & Ste::S1Fmt.mask, 0U);
 }
 
 TEST(UsedBits, AreAllThatTheDriverSets) {

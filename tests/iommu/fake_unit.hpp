@@ -62,6 +62,9 @@ public:
   Errc refuse{};
   bool refuses{};
   bool refuses_hitless{};
+  std::uint32_t pasids{1 << 20};
+
+  std::uint32_t max_pasids() const override { return pasids; }
 
 private:
   static std::string at(Target t) { return t.is_rid() ? "rid" : std::to_string(t.value()); }
@@ -83,6 +86,9 @@ private:
   }
   Change commit(iommu::Attachment& next, iommu::Attachment* old) override {
     note(old != nullptr ? "replace by" : "commit", next);
+    if (!next.target().is_rid()) {
+      pasids_[next.target().value()] = &next;
+    }
     delete static_cast<FakeAttachment*>(old);
     return {.stores = 1, .commands = 2, .syncs = 1};
   }
@@ -92,19 +98,13 @@ private:
   }
   Change detach_and_free(iommu::Attachment& old) override {
     note("detach", old);
+    pasids_.erase(old.target().is_rid() ? 0 : old.target().value());
     delete static_cast<FakeAttachment*>(&old);
     return {.stores = 1, .commands = 2, .syncs = 1};
   }
   iommu::Attachment* find_pasid(std::uint32_t pasid) override {
     const auto it = pasids_.find(pasid);
     return it != pasids_.end() ? it->second : nullptr;
-  }
-  void set_pasid(std::uint32_t pasid, iommu::Attachment* a) override {
-    if (a != nullptr) {
-      pasids_[pasid] = a;
-    } else {
-      pasids_.erase(pasid);
-    }
   }
   bool has_pasids() const override { return !pasids_.empty(); }
 

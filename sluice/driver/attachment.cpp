@@ -1,0 +1,31 @@
+#include <sluice/driver/attachment.hpp>
+
+#include <sluice/driver/device.hpp>
+
+namespace sluice::driver {
+
+SmmuAttachment::SmmuAttachment(SmmuDevice& device, SmmuDomain& domain, iommu::Target target, Parts& parts)
+    : Attachment{device, domain, target},
+      Held{nullptr, [](Held& self) { static_cast<SmmuAttachment&>(self).destroy(); }}, Listener{device.sids(), target},
+      entry{domain.entry(device)}, memory_{parts.platform.memory}, sync_{parts.platform.sync}, domain_{domain} {
+  free = [](platform::Retired& self) {
+    static_cast<SmmuAttachment&>(self).destroy();
+  };
+}
+
+void SmmuAttachment::destroy() {
+  if (leaf != nullptr) {
+    leaf->destroy();
+  }
+  if (table != nullptr) {
+    table->destroy();
+  }
+  platform::Owned<SmmuAttachment>{memory_, this}.reset();
+}
+
+void SmmuAttachment::retire() {
+  free_tables();
+  sync_.retire(*this);
+}
+
+} // namespace sluice::driver

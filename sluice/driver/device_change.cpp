@@ -1,0 +1,225 @@
+#include <sluice/driver/device.hpp>
+
+// What is done to a device once it is prepared. Nothing here can fail or allocate.
+namespace sluice::driver {
+
+using base::Order;
+using iommu::Attachment;
+using iommu::Change;
+
+Change SmmuDevice::apply(const Plan& plan, const arch::Ste& ste, SpareTables& spares) {
+  const Change change = parts_.writer.apply(plan, ste, sids_, spares);
+  parts_.count(plan.way);
+  return change;
+}
+
+Change SmmuDevice::move_to(const arch::Ste& ste) {
+  if (failed_) { // it stays blocked
+    Change change;
+    change.confirmed = false;
+    return change;
+  }
+  SpareTables none;
+  return apply(parts_.writer.plan(sids_[0], ste, parts_.facts, false), ste, none);
+}
+
+Change SmmuDevice::commit(Attachment& attachment, Attachment* old) {
+  auto& next = static_cast<SmmuAttachment&>(attachment);
+  // Who unmaps finds us before the SMMU can find the domain's tables.
+  if (Audience* audience = next.smmu_domain().audience()) {
+    audience->add(next);
+  }
+  Change change = make_real(next);
+  if (!change.hitless) {
+    parts_.health.warn(Code::change_disruptive, sids_[0], static_cast<std::uint64_t>(change.gap));
+  }
+  if (next.target().is_rid()) {
+    domain_.store(&next.smmu_domain(), Order::release);
+  }
+  // What waits for the old domain may find its page in the new one, and waits there if not.
+  parts_.page_requests.settle(*this, next.target(), iommu::PageResponse::served);
+  if (change.confirmed) {
+    next.spare.reset();
+    next.stes.free();
+  } else {
+    next.stes.hold(parts_.held); // `spare` is held with the attachment
+  }
+  if (old != nullptr) {
+    let_go(static_cast<SmmuAttachment&>(*old), change);
+  }
+  if (!change.confirmed) {
+    quarantine();
+  }
+  return change;
+}
+
+Change SmmuDevice::make_real(SmmuAttachment& next) {
+  switch (next.path) {
+  case Path::ste: {
+    const Change change = apply(next.ste_plan, next.ste, next.stes);
+    drop_table(change);
+    return change;
+  }
+  case Path::rid_entry:
+    return change_rid_beside_pasids(next);
+  case Path::new_table:
+    return adopt_table(next);
+  case Path::new_leaf:
+  case Path::entry:
+    return write_entry(next);
+  }
+  return {};
+}
+
+// CD 0 is valid before S1DSS says that it is used, and is cleared when it says so no more. A request with SubstreamID 0,
+// which no attachment can be of, meets that CD while S1DSS does not forbid it: the one exemption from rule 1 here.
+Change SmmuDevice::change_rid_beside_pasids(SmmuAttachment& next) {
+  const bool has_cd = next.entry.kind == Kind::cd;
+  Change change = has_cd ? write_entry(next) : Change{};
+  change += move_to(table_ste(*table(), next.entry.kind));
+  if (!has_cd && table()->owner(0) != nullptr) {
+    change += clear_entry(0);
+  }
+  return change;
+}
+
+Change SmmuDevice::adopt_table(SmmuAttachment& next) {
+  CdTable& t = *std::exchange(next.table, nullptr);
+  const Change change = apply(next.ste_plan, next.ste, next.stes);
+  t.set_owner(next.target().value(), &next);
+  if (rid_entry().kind == Kind::cd) {
+    t.set_owner(0, rid());
+    if (change.confirmed) {
+      rid()->cd.reset();
+    }
+  }
+  table_.store(&t, Order::release);
+  return change;
+}
+
+Change SmmuDevice::write_entry(SmmuAttachment& next) {
+  const SubstreamID ssid = next.target().value();
+  CdTable& t = *table();
+  Change change;
+  if (next.leaf != nullptr) {
+    change = cds_.link(t, t.leaf_of(ssid), *std::exchange(next.leaf, nullptr), sids_);
+  } else {
+    change = cds_.apply(next.cd_plan, t, ssid, next.entry.cd, sids_, next.spare);
+    parts_.count(next.cd_plan.way);
+  }
+  t.set_owner(ssid, &next);
+  return change;
+}
+
+Change SmmuDevice::detach_and_free(Attachment& attachment) {
+  auto& old = static_cast<SmmuAttachment&>(attachment);
+  Change change = old.target().is_rid() ? take_rid(old) : take_pasid(old);
+  change.confirmed = change.confirmed && !failed_; // memory may say so already, but the SMMU has not
+  parts_.page_requests.settle(*this, old.target(), iommu::PageResponse::failed);
+  let_go(old, change);
+  if (!change.confirmed) {
+    quarantine();
+  }
+  return change;
+}
+
+Change SmmuDevice::take_rid(SmmuAttachment&) {
+  Change change;
+  if (!has_pasids()) {
+    change = move_to(parts_.idle->ste());
+    drop_table(change);
+  } else {
+    change = move_to(table_ste(*table(), parts_.idle->entry(*this).kind));
+    if (table()->owner(0) != nullptr) {
+      change += clear_entry(0);
+    }
+  }
+  domain_.store(parts_.idle, Order::release);
+  return change;
+}
+
+// The last PASID takes the table with it, unless the RID has a CD there.
+Change SmmuDevice::take_pasid(SmmuAttachment& old) {
+  const DomainEntry rid = rid_entry();
+  if (table()->pasids() == 1 && rid.kind != Kind::cd) {
+    const Change change = move_to(rid.ste);
+    drop_table(change);
+    return change;
+  }
+  return clear_entry(old.target().value());
+}
+
+Change SmmuDevice::clear_entry(SubstreamID ssid) {
+  CdTable& t = *table();
+  const std::uint32_t number = t.leaf_of(ssid);
+  t.set_owner(ssid, nullptr);
+  if (t.leaf(number)->used == 0 && t.shape().two_levels()) {
+    return drop_leaf(number);
+  }
+  Dma none;
+  const Plan plan = cds_.plan(t.read(ssid), {}, false);
+  return cds_.apply(plan, t, ssid, {}, sids_, none);
+}
+
+Change SmmuDevice::drop_leaf(std::uint32_t number) {
+  CdLeaf& leaf = *table()->leaf(number);
+  const Change change = cds_.unlink(*table(), number, sids_);
+  if (change.confirmed && !failed_) {
+    leaf.retire(parts_.platform.sync);
+  } else {
+    parts_.held.add(leaf);
+  }
+  return change;
+}
+
+void SmmuDevice::drop_table(const Change& change) {
+  CdTable* t = table();
+  if (t == nullptr) {
+    return;
+  }
+  table_.store(nullptr, Order::release);
+  if (change.confirmed && !failed_) {
+    t->retire(parts_.platform.sync);
+  } else {
+    parts_.held.add(*t);
+  }
+}
+
+// `change` says whether the SMMU has let go of it too. If not, its domain keeps it in the audience: who unmaps there
+// has to learn that nobody is told.
+void SmmuDevice::let_go(SmmuAttachment& old, Change& change) {
+  if (!change.confirmed) {
+    old.smmu_domain().distrust();
+    return parts_.held.add(old);
+  }
+  if (Audience* audience = old.smmu_domain().audience()) {
+    if (audience->remove(old)) {
+      old.smmu_domain().flush(change);
+    }
+  }
+  old.retire();
+}
+
+// Rule 2: the change is complete in memory, but nobody knows what the SMMU makes of it.
+void SmmuDevice::quarantine() {
+  failed_ = true;
+  parts_.writer.block(sids_);
+  parts_.health.error(Code::device_failed, sids_[0]);
+}
+
+Change SmmuDevice::go_idle() { return move_to(parts_.idle->ste()); }
+
+Change SmmuDevice::leave() {
+  Change change = detach_rid();
+  for (SubstreamID p = 1; table() != nullptr;) {
+    p = table()->next_pasid(p);
+    if (p == 0) {
+      break;
+    }
+    change += detach_locked(iommu::Target::pasid(p));
+  }
+  change += move_to(abort_ste());
+  return change;
+}
+
+} // namespace sluice::driver
