@@ -8,9 +8,7 @@ SmmuAttachment::SmmuAttachment(SmmuDevice& device, SmmuDomain& domain, iommu::Ta
     : Attachment{device, domain, target},
       Held{nullptr, [](Held& self) { static_cast<SmmuAttachment&>(self).destroy(); }}, Listener{device.sids(), target},
       entry{domain.entry(device)}, memory_{parts.platform.memory}, sync_{parts.platform.sync}, domain_{domain} {
-  free = [](platform::Retired& self) {
-    static_cast<SmmuAttachment&>(self).destroy();
-  };
+  free = [](platform::Retired& self) { static_cast<SmmuAttachment&>(self).destroy(); };
 }
 
 void SmmuAttachment::destroy() {

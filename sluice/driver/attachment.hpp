@@ -43,12 +43,12 @@ public:
   Path path{};
   Plan ste_plan;
   Plan cd_plan;
-  arch::Ste ste;      // Path::ste and new_table
-  SpareTables stes;   // for a swing of STEs
-  Dma cd;             // Path::ste: the one CD
-  Dma spare;          // for a swing of CDs
-  CdLeaf* leaf{};     // Path::new_leaf, and rid_entry where leaf 0 is missing: until it is linked
-  CdTable* table{};   // Path::new_table: until it is the device's
+  arch::Ste ste;    // Path::ste and new_table
+  SpareTables stes; // for a swing of STEs
+  Dma cd;           // Path::ste: the one CD
+  Dma spare;        // for a swing of CDs
+  CdLeaf* leaf{};   // Path::new_leaf, and rid_entry where leaf 0 is missing: until it is linked
+  CdTable* table{}; // Path::new_table: until it is the device's
 
 private:
   platform::Memory& memory_;

@@ -32,7 +32,8 @@ std::span<StreamID> sorted(std::span<const StreamID> sids, StreamID* to) {
 SmmuDevice::SmmuDevice(iommu::Unit& unit, Parts& parts, platform::PciFunction* function, const DeviceFacts& facts,
                        std::span<StreamID> sids, std::size_t room)
     : iommu::Device{unit}, Held{nullptr, [](Held& self) { static_cast<SmmuDevice&>(self).destroy(); }}, parts_{parts},
-      function_{function}, facts_{facts}, sids_{sids}, room_{room}, shape_{cd_shape(parts.capabilities, parts.config, facts.pasid_bits)},
+      function_{function}, facts_{facts}, sids_{sids}, room_{room}, shape_{cd_shape(parts.capabilities, parts.config,
+                                                                                    facts.pasid_bits)},
       cds_{parts.writer, parts.commands, parts.platform.memory}, domain_{parts.idle} {}
 
 SmmuDevice::~SmmuDevice() { parts_.platform.memory.free(sids_.data(), room_ * sizeof(StreamID)); }

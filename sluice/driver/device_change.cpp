@@ -71,8 +71,8 @@ Change SmmuDevice::make_real(SmmuAttachment& next) {
   return {};
 }
 
-// CD 0 is valid before S1DSS says that it is used, and is cleared when it says so no more. A request with SubstreamID 0,
-// which no attachment can be of, meets that CD while S1DSS does not forbid it: the one exemption from rule 1 here.
+// CD 0 is valid before S1DSS says that it is used, and is cleared when it says so no more. A request with SubstreamID
+// 0, which no attachment can be of, meets that CD while S1DSS does not forbid it: the one exemption from rule 1 here.
 Change SmmuDevice::change_rid_beside_pasids(SmmuAttachment& next) {
   const bool has_cd = next.entry.kind == Kind::cd;
   Change change = has_cd ? write_entry(next) : Change{};

@@ -2,6 +2,7 @@
 
 #include <sluice/driver/device.hpp>
 #include <sluice/driver/paging_domain.hpp>
+#include <sluice/platform/pci_translation.hpp>
 
 namespace sluice::driver {
 
@@ -56,7 +57,12 @@ Result<iommu::Device*> Smmu::add(platform::PciFunction* function, std::span<cons
   if (failed()) {
     return Errc::smmu_failed;
   }
-  auto made = SmmuDevice::make(*this, *parts_, function, facts, streams);
+  DeviceFacts known = facts;
+  if (function != nullptr) {
+    const platform::PciTranslation pci{*function};
+    known.pasid_bits = pci.has_pasid() ? pci.pasid_bits() : known.pasid_bits;
+  }
+  auto made = SmmuDevice::make(*this, *parts_, function, known, streams);
   if (!made) {
     return made.error();
   }
@@ -147,7 +153,7 @@ Status Smmu::remove(iommu::Device& device) {
     parts_->page_requests.settle(d, iommu::PageResponse::failed);
   }
   platform().sync.reclaim(); // an event that is being reported may name it
-  if (d.failed()) { // those domains that could not be told have its StreamIDs in their audience
+  if (d.failed()) {          // those domains that could not be told have its StreamIDs in their audience
     const platform::MutexGuard guard{platform().sync, mutex()};
     parts_->held.add(d);
   } else {

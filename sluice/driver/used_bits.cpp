@@ -26,9 +26,8 @@ constexpr EntryWords passing = // all that is not aborted
     valid | bits(Ste::MTCFG, Ste::MemAttr, Ste::ALLOCCFG, Ste::SHCFG, Ste::NSCFG, Ste::PRIVCFG, Ste::INSTCFG, Ste::CONT,
                  Ste::IMPDEF_127_116, Ste::IMPDEF_159_144, Ste::IMPDEF_271_256, Ste::PARTID, Ste::PMG, Ste::MPAM_NS);
 constexpr EntryWords translating = passing | bits(Ste::EATS, Ste::MEV, Ste::DRE, Ste::DCP);
-constexpr EntryWords stage1 =
-    translating | bits(Ste::S1ContextPtr, Ste::S1CDMax, Ste::S1CIR, Ste::S1COR, Ste::S1CSH, Ste::S1STALLD, Ste::S1PIE,
-                       Ste::S1MPAM, Ste::PPAR);
+constexpr EntryWords stage1 = translating | bits(Ste::S1ContextPtr, Ste::S1CDMax, Ste::S1CIR, Ste::S1COR, Ste::S1CSH,
+                                                 Ste::S1STALLD, Ste::S1PIE, Ste::S1MPAM, Ste::PPAR);
 constexpr EntryWords substreams = bits(Ste::S1Fmt, Ste::S1DSS); // 5.2: IGNORED when S1CDMax is 0
 constexpr EntryWords stage2 =
     translating |

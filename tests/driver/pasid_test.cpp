@@ -115,8 +115,11 @@ TEST_F(Pasids, StayAsTheyAreWhileTheRidChanges) {
   struct {
     iommu::Domain* to;
     S1Dss dss;
-  } const steps[] = {{&m.smmu->identity(), S1Dss::bypass}, {&rid, S1Dss::cd0}, {&m.smmu->blocked(), S1Dss::terminate},
-                     {&rid, S1Dss::cd0},                   {&m.paging(), S1Dss::cd0}};
+  } const steps[] = {{&m.smmu->identity(), S1Dss::bypass},
+                     {&rid, S1Dss::cd0},
+                     {&m.smmu->blocked(), S1Dss::terminate},
+                     {&rid, S1Dss::cd0},
+                     {&m.paging(), S1Dss::cd0}};
   for (const auto& step : steps) {
     const auto change = d.attached() == nullptr ? d.attach(*step.to, {}, {.require_hitless = true})
                                                 : d.replace(*step.to, {}, {.require_hitless = true});

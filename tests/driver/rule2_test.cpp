@@ -242,8 +242,8 @@ TEST(Rule2, AllMemoryComesBackWhenTheFailedSmmuIsOff) {
   EXPECT_EQ(m.port.memory.counts().live(), live);
 }
 
-// 3.21.3: what an entry points to is in memory before the entry, and an entry before its invalidation: at each command a
-// request of any kind meets the old configuration or the new one.
+// 3.21.3: what an entry points to is in memory before the entry, and an entry before its invalidation: at each command
+// a request of any kind meets the old configuration or the new one.
 TEST(Rule2, AtEachCommandOfAChangeEachRequestMeetsTheOldConfigurationOrTheNew) {
   const auto check = [](const DeviceState& state, const Action& action, bool linear) {
     PasidMachine after{state, linear};

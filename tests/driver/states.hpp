@@ -53,9 +53,9 @@ inline std::vector<DeviceState> device_states() {
 }
 inline std::vector<Action> attach_actions() {
   using iommu::Target;
-  return {{Target::rid(), 'I'},     {Target::rid(), 'B'},     {Target::rid(), 'N'},    {Target::rid(), 'T'},
-          {Target::pasid(1), 'N'},  {Target::pasid(1), 'A'},  {Target::pasid(3), 'N'}, {Target::pasid(200), 'N'},
-          {Target::pasid(200), 'P'}};
+  return {{Target::rid(), 'I'},    {Target::rid(), 'B'},      {Target::rid(), 'N'},
+          {Target::rid(), 'T'},    {Target::pasid(1), 'N'},   {Target::pasid(1), 'A'},
+          {Target::pasid(3), 'N'}, {Target::pasid(200), 'N'}, {Target::pasid(200), 'P'}};
 }
 inline std::vector<Action> detach_actions() {
   using iommu::Target;
