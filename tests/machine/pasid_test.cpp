@@ -60,6 +60,12 @@ private:
   std::uint64_t bus_{};
 };
 
+// Between two passes of the traffic at least, so that there is some during each part of a test.
+void wait_for(const base::Atomic<std::uint32_t>& rounds, platform::Time& time) {
+  const std::uint32_t before = rounds.load();
+  EXPECT_TRUE(platform::wait_until(time, 20'000'000, [&] { return rounds.load() - before >= 2; }));
+}
+
 struct Tally {
   std::uint64_t reads{};
   std::uint64_t aborted{};
@@ -89,9 +95,10 @@ TEST_P(PasidTrafficThreads, EachRequestMeetsTheOldDomainOrTheNewOne) {
   const std::optional<std::uint32_t> requesters[] = {std::nullopt, 1, 2};
   std::array<Tally, 3> tallies;
   base::Atomic<std::uint32_t> stop{0};
+  base::Atomic<std::uint32_t> rounds{0};
   std::thread traffic{[&] {
     model::Port port{machine.smmu().model()};
-    while (stop.load(base::Order::relaxed) == 0) {
+    for (; stop.load(base::Order::relaxed) == 0; rounds.fetch_add(1)) {
       for (std::size_t i = 0; i < tallies.size(); ++i) {
         char byte = 0;
         const auto outcome =
@@ -107,6 +114,9 @@ TEST_P(PasidTrafficThreads, EachRequestMeetsTheOldDomainOrTheNewOne) {
     const auto change = d.replace(*of_rid[i % 6], {}, {.require_hitless = true});
     EXPECT_TRUE(change.ok() && change->hitless && change->confirmed);
     EXPECT_TRUE(d.replace(i % 2 == 0 ? q : p, Target::pasid(2), {.require_hitless = true}).ok());
+    if (i % 16 == 0) {
+      wait_for(rounds, machine.port().time);
+    }
     const auto third = Target::pasid(i % 3 == 0 ? 3 : 300); // beside the others, and in a leaf of its own
     EXPECT_TRUE(d.attach(q, third).ok());
     EXPECT_TRUE(d.detach(third).ok());
@@ -148,9 +158,10 @@ TEST_P(PasidTrafficThreads, TheRidDoesNotNoticeTheFirstPasidNorTheLast) {
     ASSERT_TRUE(d.attach(*rid));
     Tally tally;
     base::Atomic<std::uint32_t> stop{0};
+    base::Atomic<std::uint32_t> rounds{0};
     std::thread traffic{[&] {
       model::Port port{machine.smmu().model()};
-      while (stop.load(base::Order::relaxed) == 0) {
+      for (; stop.load(base::Order::relaxed) == 0; rounds.fetch_add(1)) {
         char byte = 0;
         tally.aborted += port.access({.stream_id = stream, .address = pages.iova}, &byte).served() ? 0 : 1;
         tally.letters[byte] += 1;
@@ -160,6 +171,9 @@ TEST_P(PasidTrafficThreads, TheRidDoesNotNoticeTheFirstPasidNorTheLast) {
     for (std::uint32_t i = 1; i < 300; ++i) {
       EXPECT_TRUE(d.attach(p, Target::pasid(i)).ok());
       char byte = 0;
+      if (i % 32 == 1) {
+        wait_for(rounds, machine.port().time);
+      }
       const model::Request request{.stream_id = stream, .substream_id = i, .address = pages.iova};
       EXPECT_TRUE(port.access(request, &byte).served());
       EXPECT_EQ(byte, 'p');
