@@ -19,6 +19,7 @@ set(SLUICE_ALONE
   tests/driver/rule2_test.cpp
   tests/iommufd/settings.cpp
   tests/machine/nested_test.cpp
+  tests/machine/pasid_test.cpp
   tests/model/commands.cpp
   tests/model/stage2.cpp
   tests/vfio/irqs.cpp)
