@@ -11,22 +11,22 @@ namespace sluice::scenario {
 
 namespace {
 
-constexpr std::size_t traffic_threads = 2;
+constexpr std::size_t guest_threads = 2;
 // The guest's names for its devices: in one leaf of its stream table and in others, and none the host's.
-constexpr std::array<std::uint32_t, 4> stream_ids{0x100, 0x101, 0x1ff, 0x3402};
+constexpr std::array<std::uint32_t, 4> guest_streams{0x100, 0x101, 0x1ff, 0x3402};
 constexpr std::uint32_t hostile_stream = 0x12;
 
-constexpr std::uint64_t progress_every = 256; // steps
+constexpr std::uint64_t report_every = 256; // steps
 constexpr std::uint64_t plug_every = 16;
-constexpr std::uint64_t steps_max = 1ULL << 40;
+constexpr std::uint64_t turns_max = 1ULL << 40;
 
-machine::HostConfig config_for(const NestedJobOptions& options) {
+machine::HostConfig host_for(const NestedJobOptions& options) {
   machine::HostConfig config;
   config.fault = options.fault;
   machine::SmmuConfig& smmu = config.smmus.emplace_back();
   smmu.driver.stream_bits = 16;
   config.port.arena.size = 32 << 20;
-  for (std::uint8_t device = 1; device <= stream_ids.size() + 1; ++device) {
+  for (std::uint8_t device = 1; device <= guest_streams.size() + 1; ++device) {
     config.engines.push_back({{.device = device}, 0});
   }
   if (options.seeded) {
@@ -37,8 +37,8 @@ machine::HostConfig config_for(const NestedJobOptions& options) {
 
 VirtualMachine::Config guest_config() {
   VirtualMachine::Config config;
-  for (unsigned i = 0; i < stream_ids.size(); ++i) {
-    config.devices.push_back({i, stream_ids[i]});
+  for (unsigned i = 0; i < guest_streams.size(); ++i) {
+    config.devices.push_back({i, guest_streams[i]});
   }
   return config;
 }
@@ -47,7 +47,7 @@ VirtualMachine::Config hostile_config() {
   VirtualMachine::Config config;
   config.name = "hostile guest";
   config.ram = 2 << 20;
-  config.devices.push_back({stream_ids.size(), hostile_stream});
+  config.devices.push_back({guest_streams.size(), hostile_stream});
   config.own.command_queue_log2 = 6;
   return config;
 }
@@ -106,19 +106,19 @@ private:
 };
 
 NestedJob::NestedJob(const NestedJobOptions& options)
-    : options_{options}, random_{options.seed}, host_{config_for(options)},
+    : options_{options}, random_{options.seed}, host_{host_for(options)},
       descriptors_{host_}, vm_{std::make_unique<VirtualMachine>(host_, descriptors_, guest_config())},
       memory_{std::make_unique<machine::ClientMemory>(vm_->arena)}, driver_{make_driver(*vm_)},
-      streams_(stream_ids.size()), events_{{stream_ids.begin(), stream_ids.end()}, findings_},
+      streams_(guest_streams.size()), events_{{guest_streams.begin(), guest_streams.end()}, findings_},
       team_{*host_.port().schedule, findings_} {
   site_.emplace(Site{*driver_, host_.hardware(0), *memory_, host_.port().time, host_.port().schedule->seeded(), false});
   for (std::size_t i = 0; i < streams_.size(); ++i) {
-    const auto device = driver_->add(&vm_->function(i), std::span{&stream_ids[i], 1});
+    const auto device = driver_->add(&vm_->function(i), std::span{&guest_streams[i], 1});
     if (!device) {
-      throw machine::DriverRefused{fmt::format("the guest's driver refuses StreamID {:#x}", stream_ids[i])};
+      throw machine::DriverRefused{fmt::format("the guest's driver refuses StreamID {:#x}", guest_streams[i])};
     }
     streams_[i].index = i;
-    streams_[i].endpoint = {&host_.engine(vm_->device(i).engine), *device, stream_ids[i]};
+    streams_[i].endpoint = {&host_.engine(vm_->device(i).engine), *device, guest_streams[i]};
   }
   changer_ = std::make_unique<Changer>(*site_, streams_, events_, random_.fork(), findings_);
 }
@@ -154,12 +154,12 @@ bool NestedJob::goes_on(std::uint64_t now) const {
 }
 
 void NestedJob::change(const std::function<void(const MainJobProgress&)>& progress) {
-  for (std::uint64_t step = 0; step < steps_max; ++step) {
+  for (std::uint64_t step = 0; step < turns_max; ++step) {
     const std::uint64_t now = host_.port().time.now_ns();
     if (!goes_on(now)) {
       return;
     }
-    if (progress && step % progress_every == 0) {
+    if (progress && step % report_every == 0) {
       progress({static_cast<double>(now - begin_ns_) * 1e-9, changer_->counts().replaced_in_all(),
                 changer_->counts().unmaps, team_.moved()});
     }
@@ -272,7 +272,7 @@ NestedJobReport NestedJob::run(const std::function<void(const MainJobProgress&)>
   changer_->attach_all();
   start_hostile();
   begin_ns_ = host_.port().time.now_ns();
-  team_.start(*site_, streams_, traffic_threads, events_, random_);
+  team_.start(*site_, streams_, guest_threads, events_, random_);
   change(progress);
   report_.traffic = team_.stop();
   report_.seconds = static_cast<double>(host_.port().time.now_ns() - begin_ns_) * 1e-9;

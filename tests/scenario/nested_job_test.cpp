@@ -8,7 +8,7 @@
 namespace sluice::scenario {
 namespace {
 
-NestedJobOptions seeded(std::uint64_t seed, std::uint64_t changes = 200) {
+NestedJobOptions nested_in_order(std::uint64_t seed, std::uint64_t changes = 200) {
   NestedJobOptions options;
   options.seeded = true;
   options.seed = seed;
@@ -16,7 +16,7 @@ NestedJobOptions seeded(std::uint64_t seed, std::uint64_t changes = 200) {
   return options;
 }
 
-std::string failures(const NestedJobReport& report) {
+std::string what_failed(const NestedJobReport& report) {
   std::string text;
   for (const Check& c : report.checks) {
     text += c.holds() ? "" : std::string{name(c.rule)} + ": " + c.first + "\n";
@@ -24,7 +24,7 @@ std::string failures(const NestedJobReport& report) {
   return text;
 }
 
-std::string numbers(const NestedJobReport& r) {
+std::string nested_numbers(const NestedJobReport& r) {
   std::string text;
   for (const auto n :
        {r.changes.replaced_in_all(), r.changes.maps, r.changes.unmaps, r.traffic.jobs, r.traffic.moved,
@@ -36,23 +36,23 @@ std::string numbers(const NestedJobReport& r) {
 }
 
 TEST(NestedJob, HoldsInASeededOrder) {
-  const auto report = run_nested_job(seeded(1));
-  EXPECT_TRUE(report.holds()) << failures(report);
+  const auto report = run_nested_job(nested_in_order(1));
+  EXPECT_TRUE(report.holds()) << what_failed(report);
   EXPECT_EQ(report.traffic.moved, report.traffic.verified);
   EXPECT_EQ(report.changes.hitless, report.changes.replaced_in_all());
   EXPECT_EQ(report.host.changes_disruptive, 0u);
 }
 
 TEST(NestedJob, EachRefusedReadBecameTheGuestsEvent) {
-  const auto report = run_nested_job(seeded(2));
+  const auto report = run_nested_job(nested_in_order(2));
   EXPECT_NE(report.traffic.refused, 0u);
   EXPECT_EQ(report.traffic.refused, report.events.driver);
   EXPECT_EQ(report.guest.losses, 0u);
 }
 
 TEST(NestedJob, TheHostileGuestDoesEverythingAndDisturbsNobody) {
-  const auto report = run_nested_job(seeded(3, 400));
-  EXPECT_TRUE(report.holds()) << failures(report);
+  const auto report = run_nested_job(nested_in_order(3, 400));
+  EXPECT_TRUE(report.holds()) << what_failed(report);
   EXPECT_NE(report.other.command_errors, 0u);
   EXPECT_NE(report.other.syncs, 0u);
   EXPECT_NE(report.other.events, 0u);
@@ -61,13 +61,13 @@ TEST(NestedJob, TheHostileGuestDoesEverythingAndDisturbsNobody) {
 }
 
 TEST(NestedJob, OneSeedRepeatsExactly) {
-  EXPECT_EQ(numbers(run_nested_job(seeded(4))), numbers(run_nested_job(seeded(4))));
+  EXPECT_EQ(nested_numbers(run_nested_job(nested_in_order(4))), nested_numbers(run_nested_job(nested_in_order(4))));
 }
 
 class NestedFault : public testing::TestWithParam<machine::HostFault> {};
 
 TEST_P(NestedFault, IsFound) {
-  auto options = seeded(7, 1000);
+  auto options = nested_in_order(7, 1000);
   options.fault = GetParam();
   EXPECT_FALSE(run_nested_job(options).holds());
 }
@@ -81,7 +81,7 @@ TEST(NestedJobThreads, HoldsWithFreeThreads) {
   options.seconds = 60;
   options.changes = 300;
   const auto report = run_nested_job(options);
-  EXPECT_TRUE(report.holds()) << failures(report);
+  EXPECT_TRUE(report.holds()) << what_failed(report);
 }
 
 } // namespace
