@@ -17,12 +17,14 @@ HostEngine::HostEngine(const EngineConfig& config, HostSmmu& smmu, const vfio::H
   }
   device_ = *device;
   smmu_.add_stream(engine_.stream());
+  smmu_.routes().add(engine_);
   cdev_.emplace(engine_, *device_, host);
 }
 
 HostEngine::~HostEngine() {
   cdev_.reset();
   static_cast<void>(smmu_.driver().remove(*device_)); // it is in no group
+  smmu_.routes().remove(engine_);
 }
 
 } // namespace sluice::machine

@@ -50,6 +50,13 @@ struct PageRequest {
   bool stop_marker() const { return substream_id && last && !read && !write; }
 };
 
+// What became of a Page Request message, for checkers: the endpoint gets to know by Bus::page_response.
+enum class PageRequestFate : std::uint8_t {
+  queued,
+  lost,    // 8.1: in an overflow; the response, if there is one, is Success, or Failure where the STE was no good
+  refused, // 8.2: the response is Failure
+};
+
 // 8.1: a PRG Response message.
 struct PageResponse {
   std::uint32_t stream_id{};

@@ -42,18 +42,20 @@ bool Core::consume() {
     if (arch::queue_used(prod, cons, log2) > std::uint32_t{1} << log2) {
       break;
     }
-    any = true;
     arch::Command command;
     if (!fetch(cons, command)) {
       command_error(arch::Cerror::ABT);
-      break;
+      return true;
     }
     const auto decoded = frame::decode(command, facts_.id, facts_.knobs.reserved_bits_illegal);
     if (!decoded.legal()) {
       command_error(decoded.error);
+      return true;
+    }
+    if (!execute(command)) {
       break;
     }
-    execute(command);
+    any = true;
   }
   return any;
 }
@@ -68,8 +70,8 @@ bool Core::fetch(std::uint32_t cons, arch::Command& command) {
   return bus_.read(access, command.w.data());
 }
 
-// 4.8: consuming a CFGI or TLBI guarantees nothing; it is on its way to the ports.
-void Core::execute(const arch::Command& command) {
+// 4.8: consuming a CFGI or TLBI guarantees nothing; it is on its way to the ports. False: the command has to wait.
+bool Core::execute(const arch::Command& command) {
   using enum arch::Opcode;
   switch (command.get(arch::Command::Opcode)) {
   case CMD_PREFETCH_CONFIG: // 4.2: without effect while SMMUEN is 0
@@ -77,25 +79,32 @@ void Core::execute(const arch::Command& command) {
     if (smmuen()) {
       append(command);
     }
-    advance();
-    return;
+    break;
   case CMD_RESUME:
   case CMD_STALL_TERM:
     resume(command);
-    advance();
-    return;
+    break;
+  case CMD_ATC_INV:
+    if (!invalidate_atc(command)) {
+      return false;
+    }
+    break;
+  case CMD_PRI_RESP:
+    respond(command);
+    break;
   case CMD_SYNC:
     sync_command_ = command;
     sync_reported_ = false;
     sync_since_ns_ = 0;
     begin(sync_barrier_);
     complete_sync();
-    return;
+    return true;
   default:
     append(command);
-    advance();
-    return;
+    break;
   }
+  advance();
+  return true;
 }
 
 // 4.7.1, 4.7.2
@@ -116,6 +125,12 @@ bool Core::complete_sync() {
   if (!sync_barrier_.pending) {
     return false;
   }
+  if (atcs_.any() && await_atcs()) {
+    begin(sync_barrier_);
+  }
+  if (atcs_.any()) {
+    return false;
+  }
   if (!passed(sync_barrier_)) {
     const std::uint64_t now = time_.now_ns();
     sync_since_ns_ = sync_since_ns_ == 0 ? now : sync_since_ns_;
@@ -127,6 +142,11 @@ bool Core::complete_sync() {
     return false;
   }
   end(sync_barrier_);
+  // 3.9.1.4: said once, by the CMD_SYNC that is in the way; after the acknowledgement it is tried again.
+  if (atcs_.take_failure()) {
+    command_error(arch::Cerror::ATC_INV_SYNC);
+    return true;
+  }
   count_.syncs.fetch_add(1, base::Order::relaxed);
   advance();
   signal_sync(sync_command_);

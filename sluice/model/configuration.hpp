@@ -15,6 +15,7 @@ namespace sluice::model {
 // The registers that configuration lookup goes by, as they were when the log said so.
 struct LiveRegisters {
   bool smmuen{};
+  bool atschk{};
   arch::STRTAB_BASE base{};
   arch::STRTAB_BASE_CFG cfg{};
   arch::CR1 cr1{};
@@ -31,6 +32,18 @@ public:
   // 7.3.22 up to and including C_BAD_CD. False with the fault set.
   bool resolve(const LiveRegisters& registers, std::uint32_t sid, std::optional<std::uint32_t> ssid, Regime& regime,
                Fault& fault);
+  // Its steps. Up to and including C_BAD_STE; false without an event for an STE that aborts silently.
+  bool find_stream(const LiveRegisters& registers, std::uint32_t sid, arch::Ste& ste, Fault& fault);
+  // C_BAD_SUBSTREAMID and F_STREAM_DISABLED; whether the transaction is for stage 1.
+  bool check_substream(const arch::Ste& ste, std::optional<std::uint32_t> ssid, bool& stage1, Fault& fault) const;
+  // What the STE alone says, for a transaction that is for stage 1 or not.
+  void apply_stream(const LiveRegisters& registers, const arch::Ste& ste, bool stage1, Regime& regime);
+  // And from the CD on, for one that is.
+  bool apply_context(const LiveRegisters& registers, const arch::Ste& ste, std::uint32_t sid,
+                     std::optional<std::uint32_t> ssid, Regime& regime, Fault& fault);
+
+  // 5.2, 3.9.2: what EATS comes to, by the ATSCHK of when the STE was fetched.
+  arch::Eats eats(const LiveRegisters& registers, std::uint32_t sid, const arch::Ste& ste) const;
 
   // 4.3
   void invalidate(const arch::Command& cfgi);
@@ -59,6 +72,8 @@ private:
     unsigned split;
   };
 
+  World world_of(const LiveRegisters& registers, const arch::Ste& ste) const;
+  std::uint16_t vmid_of(const LiveRegisters& registers, const arch::Ste& ste) const;
   bool find_ste(const LiveRegisters& registers, std::uint32_t sid, arch::Ste& ste, Fault& fault);
   bool ste_address(const LiveRegisters& registers, std::uint32_t sid, std::uint64_t& address, Fault& fault);
   bool find_cd(const Regime& regime, const arch::Ste& ste, std::uint32_t sid, std::uint32_t index, arch::Cd& cd,
@@ -81,6 +96,7 @@ private:
   Contexts& contexts_;
   Choices& choices_;
   ConfigCache<Fetched<arch::Ste>> stes_;
+  ConfigCache<bool> atschk_;
   ConfigCache<L1StdOf> l1stds_;
   ConfigCache<Fetched<arch::Cd>> cds_;
   ConfigCache<L1CdOf> l1cds_;

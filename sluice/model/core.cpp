@@ -104,6 +104,10 @@ Counters Core::counters() const {
   c.messages = count_.messages.load(base::Order::relaxed);
   c.wfe_events = count_.wfe_events.load(base::Order::relaxed);
   c.syncs_held = count_.syncs_held.load(base::Order::relaxed);
+  c.atc_invalidations = count_.atc_invalidations.load(base::Order::relaxed);
+  c.atc_timeouts = count_.atc_timeouts.load(base::Order::relaxed);
+  c.pages_requested = count_.pages_requested.load(base::Order::relaxed);
+  c.page_requests_lost = count_.page_requests_lost.load(base::Order::relaxed);
   c.holding_port = count_.holding_port.load(base::Order::relaxed);
   return c;
 }
@@ -118,6 +122,8 @@ Snapshot Core::snapshot() {
   s.cmdq_cons = regs_.get<arch::CMDQ_CONS>().raw();
   s.eventq_prod = regs_.get<arch::EVENTQ_PROD>().raw();
   s.eventq_cons = regs_.get<arch::EVENTQ_CONS>().raw();
+  s.priq_prod = regs_.get<arch::PRIQ_PROD>().raw();
+  s.priq_cons = regs_.get<arch::PRIQ_CONS>().raw();
   s.sync_waits = waiting() != 0;
   s.waits_for = s.sync_waits ? held_by_.load() : 0;
   const platform::SpinGuard guard{sync_, ports_lock_};

@@ -3,8 +3,10 @@
 #include <sluice/arch/event.hpp>
 #include <sluice/base/fence.hpp>
 #include <sluice/frame/registers.hpp>
+#include <sluice/model/atc_invalidations.hpp>
 #include <sluice/model/facts.hpp>
 #include <sluice/model/log.hpp>
+#include <sluice/model/output_queue.hpp>
 #include <sluice/model/smmu.hpp>
 #include <sluice/model/stalls.hpp>
 
@@ -34,7 +36,7 @@ struct PortLink {
   }
 };
 
-// Everything of an SMMU that is not a port: registers, command queue, event queue, handshakes.
+// Everything of an SMMU that is not a port: registers, queues, handshakes.
 class Core {
 public:
   Core(const Features& features, const Knobs& knobs, Bus& bus, platform::Sync& sync, platform::Time& time);
@@ -57,7 +59,8 @@ public:
   const InvalidationLog& log() const { return log_; }
   const frame::Registers& registers() const { return regs_; }
   // 6.3.9, 6.3.14: as they take effect, which is what ports go by when the log says that registers have changed.
-  bool smmuen() const { return live_smmuen_.load(base::Order::acquire) != 0; }
+  bool smmuen() const { return live(arch::CR0::SMMUEN); }
+  bool atschk() const { return live(arch::CR0::ATSCHK); }
   arch::GBPA gbpa() const { return arch::GBPA::from(live_gbpa_.load(base::Order::acquire)); }
 
   void attach(PortLink& port);
@@ -70,15 +73,29 @@ public:
   // 7.2: writes the record if it can. The edges are for deliver(), once the access has ended.
   struct Recorded {
     bool written{};
-    bool full{};        // 7.4: there was no room
-    bool event_edge{};  // 3.18.2: the queue was empty
-    bool gerror_edge{}; // 7.5: the write aborted
+    bool full{};               // 7.4: there was no room
+    bool event_edge{};         // 3.18.2: the queue was empty
+    bool pri_edge{};           // likewise, or by LO
+    bool gerror_edge{};        // 7.5: the write aborted
+    std::uint32_t announced{}; // how often deliver() has been promised
+    std::optional<PageResponse> response{};
+
+    bool edges() const { return event_edge || pri_edge || gerror_edge; }
+    // What has to be delivered of another one.
+    void add(const Recorded& other) {
+      event_edge = event_edge || other.event_edge;
+      pri_edge = pri_edge || other.pri_edge;
+      gerror_edge = gerror_edge || other.gerror_edge;
+      announced += other.announced;
+    }
   };
   // `may_merge`: 7.3.1, if the knob says so too.
   Recorded record(const arch::Event& event, bool may_merge);
   // 3.12.2: the transaction waits from now on, with a record if there is a STAG and room for it.
   Recorded stall(Stalled& transaction, arch::Event event);
   Stalls& stalls() { return stalls_; }
+  // 8, pri_queue.cpp
+  PageRequestFate queue(const PageRequest& request, Recorded& recorded);
   void deliver(const Recorded& recorded);
 
 private:
@@ -92,18 +109,25 @@ private:
   bool consume();
   bool queue_runs() const;
   bool fetch(std::uint32_t cons, arch::Command& command);
-  void execute(const arch::Command& command);
+  bool execute(const arch::Command& command);
   void resume(const arch::Command& command);
   bool complete_sync();
   void command_error(arch::Cerror code);
   void advance();
 
-  Recorded write_event(const arch::Event& event); // event_queue.cpp
+  // atc_commands.cpp
+  bool invalidate_atc(const arch::Command& command); // false: not yet
+  void respond(const arch::Command& command);
+  bool await_atcs();
+
+  // event_queue.cpp
+  Recorded write_event(const arch::Event& event);
+  void announce(Recorded& recorded);
 
   // handshake.cpp
   bool acknowledge();
   bool acknowledge_queues();
-  bool acknowledge_smmuen();
+  bool acknowledge_streams();
   bool acknowledge_gbpa();
   bool acknowledge_irqs();
   void begin(Barrier& barrier);
@@ -123,9 +147,12 @@ private:
   template <class Cfg0, class Cfg1, class Cfg2>
   Message message_of() const;
   bool message(const Message& m);
-  bool raise(std::uint64_t gerror_bit);  // true if it was not active
-  void report(std::uint64_t gerror_bit); // and its interrupt
+  bool live(auto bit) const { return (live_cr0_.load(base::Order::acquire) & bit.mask) != 0; }
+  bool raise(std::uint64_t gerror_bit);      // true if it was not active
+  void report(std::uint64_t gerror_bit);     // and its interrupt
+  bool raise_edge(std::uint64_t gerror_bit); // whether it is one for its interrupt
   void signal_event_queue();
+  void signal_pri_queue();
   void signal_gerror();
   void signal_sync(const arch::Command& sync);
   void pulse(Wire wire);
@@ -139,12 +166,15 @@ private:
   platform::Time& time_;
 
   frame::Registers regs_;
-  base::Atomic<std::uint32_t> live_smmuen_{0};
+  OutputQueue<EventQueue> event_queue_{regs_, bus_, facts_};
+  OutputQueue<PriQueue> pri_queue_{regs_, bus_, facts_};
+  base::Atomic<std::uint32_t> live_cr0_{0}; // SMMUEN and ATSCHK
   base::Atomic<std::uint32_t> live_gbpa_{0};
   InvalidationLog log_;
 
   platform::SpinLock write_lock_;  // register writes take turns
   platform::SpinLock events_lock_; // the event queue's producer
+  platform::SpinLock pri_lock_;    // the PRI queue's
   platform::SpinLock ports_lock_;  // the list of ports
   platform::SpinLock log_lock_;    // the log's writer
   platform::SpinLock gerror_lock_; // GERROR's toggles
@@ -159,14 +189,16 @@ private:
   base::Atomic<std::uint32_t> held_by_{0};      // id of a port that a barrier waits for
 
   // Of whoever is at work
-  Barrier sync_barrier_, smmuen_barrier_, gbpa_barrier_;
+  Barrier sync_barrier_, streams_barrier_, gbpa_barrier_;
+  AtcInvalidations atcs_;
   arch::Command sync_command_{};
   std::uint64_t sync_since_ns_{};
   bool sync_reported_{};
 
   struct {
     base::Atomic<std::uint64_t> commands{0}, syncs{0}, command_errors{0}, events_recorded{0}, events_discarded{0},
-        wire_edges{0}, syncs_held{0}, wfe_events{0}, messages{0}, events_merged{0}, broadcasts{0};
+        wire_edges{0}, syncs_held{0}, wfe_events{0}, messages{0}, events_merged{0}, broadcasts{0}, atc_invalidations{0},
+        atc_timeouts{0}, pages_requested{0}, page_requests_lost{0};
     base::Atomic<std::uint32_t> holding_port{0};
   } count_;
 };

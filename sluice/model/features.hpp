@@ -22,6 +22,8 @@ struct Features {
   bool msi{false};                  // IDR0.MSI
   bool ats{false};                  // IDR0.ATS
   bool pri{false};                  // IDR0.PRI
+  bool split_stage_ats{true};       // IDR0.NS1ATS is 0
+  bool ats_record_errors{false};    // IDR0.ATSRECERR
   bool btm{false};                  // IDR0.BTM
   unsigned httu{0};                 // IDR0.HTTU: 0 none, 1 access flag, 2 and dirty state
   unsigned stall_model{1};          // IDR0.STALL_MODEL: 0 both, 1 terminate only, 2 forced
@@ -48,6 +50,8 @@ struct Features {
   bool vmw{false};                  // IDR0.VMW
   bool e0pd{false};                 // IDR3.E0PD
   bool ptwnnc{false};               // IDR3.PTWNNC
+  bool pri_pasid{false};            // IDR3.PPS
+  bool pasid_translated{false};     // IDR3.PASIDTT
 };
 
 // What the architecture leaves open (rule 6 of the design), each with a default.
@@ -61,6 +65,10 @@ struct Knobs {
   bool merge_events{false};                   // 7.3.1: with STE.MEV, an event as the latest in the queue is merged
   bool wires{true};                           // 3.18: interrupts have wires, whether or not IDR0.MSI
   std::uint64_t sync_hold_report_us{200'000}; // a SYNC held up longer than this names the port that holds it
+  std::uint64_t atc_timeout_us{500'000};      // 3.9.1.4: an endpoint that takes longer to invalidate has failed
+  bool grant_unasked_write{true};             // 13.7: a request with NW gets W where the page is writable-dirty
+  bool truncate_translated{false};            // 3.9.1.1: an address beyond OAS is truncated; else it aborts
+  bool override_translated{true};             // 13.7: PRIVCFG and INSTCFG count for translated traffic with EATS 0b01
   Adversary adversary{};
 };
 

@@ -12,16 +12,21 @@ using arch::IRQ_CTRLACK;
 
 bool Core::acknowledge() {
   bool any = acknowledge_queues();
-  any = acknowledge_smmuen() || any;
+  any = acknowledge_streams() || any;
   any = acknowledge_gbpa() || any;
   return acknowledge_irqs() || any;
 }
 
-// 6.3.9 all but SMMUEN
+namespace {
+// Those of CR0 that decide what becomes of a transaction.
+constexpr auto of_streams = static_cast<std::uint32_t>(CR0::SMMUEN.mask | CR0::ATSCHK.mask);
+} // namespace
+
+// 6.3.9: the others
 bool Core::acknowledge_queues() {
   const auto cr0 = regs_.get<CR0>();
   const auto ack = regs_.get<CR0ACK>();
-  std::uint32_t take = (cr0.raw() ^ ack.raw()) & ~static_cast<std::uint32_t>(CR0::SMMUEN.mask);
+  std::uint32_t take = (cr0.raw() ^ ack.raw()) & ~of_streams;
   // Disabling the command queue completes when the command in progress has been consumed.
   if (cr0.get(CR0::CMDQEN) == 0 && sync_barrier_.pending) {
     take &= ~static_cast<std::uint32_t>(CR0::CMDQEN.mask);
@@ -29,35 +34,41 @@ bool Core::acknowledge_queues() {
   if (take == 0) {
     return false;
   }
-  // Disabling the event queue completes when committed records are visible: no record is half-way under this lock.
-  const platform::SpinGuard guard{sync_, events_lock_};
+  // Disabling an output queue completes when committed records are visible: none is half-way under its lock.
+  const platform::SpinGuard events{sync_, events_lock_};
+  const platform::SpinGuard requests{sync_, pri_lock_};
   regs_.put(CR0ACK::from(ack.raw() ^ take));
   return true;
 }
 
-// 6.3.9.6 SMMUEN: every transaction sees the old value or the new one, and none the old one after the acknowledgement.
-bool Core::acknowledge_smmuen() {
-  const auto cr0 = regs_.get<CR0>();
-  auto ack = regs_.get<CR0ACK>();
-  const auto wanted = cr0.get(CR0::SMMUEN);
-  if (wanted == ack.get(CR0ACK::SMMUEN)) {
-    return false;
+// 6.3.9.6 SMMUEN, 6.3.9.2 ATSCHK: every transaction sees the old value or the new one, and none the old one after the
+// acknowledgement.
+bool Core::acknowledge_streams() {
+  bool any = false;
+  for (;;) {
+    const std::uint32_t ack = regs_.get<CR0ACK>().raw();
+    if (!streams_barrier_.pending) {
+      const std::uint32_t wanted = regs_.get<CR0>().raw() & of_streams;
+      if (wanted == (ack & of_streams)) {
+        return any;
+      }
+      any = true;
+      live_cr0_.store(wanted, base::Order::release);
+      append(InvalidationLog::registers_changed);
+      begin(streams_barrier_);
+    }
+    if (!passed(streams_barrier_)) {
+      return any;
+    }
+    end(streams_barrier_);
+    any = true;
+    if (!smmuen() && (ack & CR0::SMMUEN.mask) != 0) {
+      stalls_.terminate([](std::uint32_t) { return true; }); // 3.12.2
+    }
+    // 6.3.9.3: PRIQEN counts with SMMUEN only.
+    const platform::SpinGuard requests{sync_, pri_lock_};
+    regs_.put(CR0ACK::from((ack & ~of_streams) | live_cr0_.load(base::Order::relaxed)));
   }
-  const bool begins = !smmuen_barrier_.pending;
-  if (begins) {
-    live_smmuen_.store(static_cast<std::uint32_t>(wanted), base::Order::release);
-    append(InvalidationLog::registers_changed);
-    begin(smmuen_barrier_);
-  }
-  if (!passed(smmuen_barrier_)) {
-    return begins;
-  }
-  end(smmuen_barrier_);
-  if (wanted == 0) {
-    stalls_.terminate([](std::uint32_t) { return true; }); // 3.12.2
-  }
-  regs_.put(ack.set(CR0ACK::SMMUEN, wanted));
-  return true;
 }
 
 // 6.3.14
@@ -88,7 +99,8 @@ bool Core::acknowledge_irqs() {
   if (wanted.raw() == ack.raw()) {
     return false;
   }
-  const platform::SpinGuard guard{sync_, events_lock_};
+  const platform::SpinGuard events{sync_, events_lock_};
+  const platform::SpinGuard requests{sync_, pri_lock_};
   if ((ack.raw() & ~wanted.raw()) != 0 && edges_on_way_.load() != 0) {
     return false;
   }
@@ -109,7 +121,7 @@ void Core::end(Barrier& barrier) {
 // The furthest position: a port that is behind any of the others is behind this one.
 void Core::publish_waiting() {
   std::uint64_t furthest = 0;
-  for (const Barrier* b : {&sync_barrier_, &smmuen_barrier_, &gbpa_barrier_}) {
+  for (const Barrier* b : {&sync_barrier_, &streams_barrier_, &gbpa_barrier_}) {
     furthest = b->pending ? std::max(furthest, b->position) : furthest;
   }
   waiting_.store(furthest, base::Order::relaxed);

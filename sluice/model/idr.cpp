@@ -60,7 +60,8 @@ Refusal wrong_version(const Features& f) {
   }
   const bool v32 = f.bbml != 0 || f.range_invalidation || f.fwb || f.small_tables;
   const bool v33 = f.e0pd || f.ptwnnc;
-  if ((f.version == 0 && v32) || (f.version <= 1 && v33)) {
+  if ((f.version == 0 && v32) || (f.version <= 1 && (v33 || f.ats_record_errors)) ||
+      (f.version <= 2 && f.pasid_translated)) {
     return Refusal::too_new;
   }
   return Refusal::none;
@@ -78,6 +79,12 @@ Refusal forbidden(const Features& f) {
   }
   if (f.pri && !f.ats) {
     return Refusal::pri_without_ats;
+  }
+  if (((f.ats_record_errors || f.pasid_translated) && !f.ats) || (f.pri_pasid && !f.pri)) {
+    return Refusal::needs_ats;
+  }
+  if ((f.pri_pasid || f.pasid_translated) && f.substreamid_bits == 0) {
+    return Refusal::needs_pasids;
   }
   if (f.vmw && !f.stage2) {
     return Refusal::vmw_stage2;
@@ -100,15 +107,7 @@ Refusal forbidden(const Features& f) {
   return wrong_version(f);
 }
 
-Refusal not_modelled(const Features& f) {
-  if (f.version > 3) {
-    return Refusal::no_v34;
-  }
-  if (f.ats) {
-    return Refusal::no_ats;
-  }
-  return Refusal::none;
-}
+Refusal not_modelled(const Features& f) { return f.version > 3 ? Refusal::no_v34 : Refusal::none; }
 
 } // namespace
 
@@ -134,6 +133,8 @@ arch::IdRegisters identity(const Features& f) {
   id.idr0.set(IDR0::S1P, f.stage1).set(IDR0::S2P, f.stage2).set(IDR0::TTF, arch::Ttf::aarch64);
   id.idr0.set(IDR0::COHACC, f.coherent).set(IDR0::BTM, f.btm).set(IDR0::HTTU, static_cast<arch::Httu>(f.httu));
   id.idr0.set(IDR0::Hyp, f.hyp).set(IDR0::ATS, f.ats).set(IDR0::PRI, f.pri).set(IDR0::MSI, f.msi);
+  id.idr0.set(IDR0::NS1ATS, f.ats && f.stage1 && f.stage2 && !f.split_stage_ats);
+  id.idr0.set(IDR0::ATSRECERR, f.ats_record_errors);
   id.idr0.set(IDR0::SEV, f.sev).set(IDR0::ASID16, f.asid16).set(IDR0::VMID16, f.vmid16).set(IDR0::VMW, f.vmw);
   id.idr0.set(IDR0::CD2L, f.two_level_cds).set(IDR0::TTENDIAN, arch::TtEndian::little);
   id.idr0.set(IDR0::STALL_MODEL, static_cast<arch::StallModel>(f.stall_model));
@@ -145,6 +146,7 @@ arch::IdRegisters identity(const Features& f) {
   id.idr3.set(IDR3::HAD, f.had).set(IDR3::XNX, f.xnx).set(IDR3::FWB, f.fwb).set(IDR3::STT, f.small_tables);
   id.idr3.set(IDR3::RIL, f.range_invalidation).set(IDR3::BBML, static_cast<arch::Bbml>(f.bbml));
   id.idr3.set(IDR3::E0PD, f.e0pd).set(IDR3::PTWNNC, f.ptwnnc);
+  id.idr3.set(IDR3::PPS, f.pri_pasid).set(IDR3::PASIDTT, f.pasid_translated);
   id.idr5.set(IDR5::OAS, arch::address_size(f.oas_bits)).set(IDR5::STALL_MAX, f.stall_max);
   id.idr5.set(IDR5::GRAN4K, f.gran4k).set(IDR5::GRAN16K, f.gran16k).set(IDR5::GRAN64K, f.gran64k);
   id.idr5.set(IDR5::VAX, f.va52 ? arch::Vax::bits52 : arch::Vax::bits48);

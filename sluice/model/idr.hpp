@@ -37,9 +37,10 @@ enum class Refusal : std::uint8_t {
   vmw_stage2,      // 6.3.1: VMW needs S2P
   too_new,         // 2.1: a feature of a version after the next
   stall_max_zero,  // 6.3.6: STALL_MAX is 0 exactly when stalls are not supported
+  needs_ats,       // 6.3.1, 6.3.4: ATSRECERR and PASIDTT need ATS, PPS needs PRI
+  needs_pasids,    // 6.3.4: PPS and PASIDTT need SSIDSIZE > 0
   // unsupported: not modelled
   no_v34, // EPAN and MTEPERM, mandatory from v3.4
-  no_ats, // ATS, and PRI, which needs it
 };
 
 Refusal refusal(const Features& features, const Knobs& knobs);

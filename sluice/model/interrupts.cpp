@@ -54,6 +54,13 @@ void Core::signal_event_queue() {
   pulse(Wire::event_queue);
 }
 
+void Core::signal_pri_queue() {
+  if (!message(message_of<arch::PRIQ_IRQ_CFG0, arch::PRIQ_IRQ_CFG1, arch::PRIQ_IRQ_CFG2>())) {
+    report(GERROR::MSI_PRIQ_ABT_ERR.mask);
+  }
+  pulse(Wire::pri_queue);
+}
+
 // 6.3.19: an aborted message of GERROR itself raises no interrupt.
 void Core::signal_gerror() {
   if (!message(message_of<arch::GERROR_IRQ_CFG0, arch::GERROR_IRQ_CFG1, arch::GERROR_IRQ_CFG2>())) {
@@ -62,8 +69,12 @@ void Core::signal_gerror() {
   pulse(Wire::global_error);
 }
 
+bool Core::raise_edge(std::uint64_t gerror_bit) {
+  return raise(gerror_bit) && regs_.get<arch::IRQ_CTRLACK>().get(arch::IRQ_CTRLACK::GERROR_IRQEN) != 0;
+}
+
 void Core::report(std::uint64_t gerror_bit) {
-  if (raise(gerror_bit) && regs_.get<arch::IRQ_CTRLACK>().get(arch::IRQ_CTRLACK::GERROR_IRQEN) != 0) {
+  if (raise_edge(gerror_bit)) {
     signal_gerror();
   }
 }

@@ -30,8 +30,10 @@ void Configuration::invalidate(const arch::Command& cfgi) {
   case CMD_CFGI_STE:
     if (first == last) {
       stes_.erase(sid);
+      atschk_.erase(sid);
     } else {
       stes_.erase_if(of_streams);
+      atschk_.erase_if(of_streams);
     }
     cds_.erase_if(of_streams);
     l1cds_.erase_if(of_streams);
@@ -74,6 +76,7 @@ void Configuration::lose_something() {
 
 void Configuration::clear() {
   stes_.clear();
+  atschk_.clear();
   l1stds_.clear();
   cds_.clear();
   l1cds_.clear();

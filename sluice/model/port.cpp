@@ -51,6 +51,16 @@ Outcome Port::follow_up(std::uint16_t stall, void* data) {
   return core_->follow_up(stall, data, online.edges);
 }
 
+RequestedTranslation Port::request_translation(const TranslationRequest& request) {
+  Online online{*core_};
+  return core_->request_translation(request, online.edges);
+}
+
+PageRequestFate Port::request_page(const PageRequest& request) {
+  Online online{*core_};
+  return core_->request_page(request, online.edges);
+}
+
 Translation Port::translate(const Request& request) {
   Online online{*core_};
   return core_->translate(request);
@@ -91,6 +101,21 @@ Outcome Port::Burst::follow_up(std::uint16_t stall, void* data) {
 Translation Port::Burst::translate(const Request& request) {
   core_.quiesce();
   return core_.translate(request);
+}
+
+RequestedTranslation Port::Burst::request_translation(const TranslationRequest& request) {
+  core_.quiesce();
+  Core::Recorded edges;
+  const RequestedTranslation result = core_.request_translation(request, edges);
+  core_.deliver(edges);
+  return result;
+}
+
+Outcome Port::Burst::access_translated(const Request& request, void* data) {
+  Core::Recorded edges;
+  const Outcome outcome = core_.access_translated(request, data, edges);
+  core_.deliver(edges);
+  return outcome;
 }
 
 void Port::Burst::pause() {

@@ -2,6 +2,7 @@
 
 #include <sluice/arch/command.hpp>
 #include <sluice/arch/event.hpp>
+#include <sluice/model/ats.hpp>
 #include <sluice/model/audit.hpp>
 #include <sluice/model/bus.hpp>
 #include <sluice/model/smmu.hpp>
@@ -55,6 +56,13 @@ struct Transfer {
   Outcome outcome{};    // of that piece
 };
 
+// A completion with, for checkers, the event behind it.
+struct RequestedTranslation {
+  TranslationCompletion completion{};
+  std::optional<arch::EventType> event{};
+  bool recorded{};
+};
+
 // What a transaction was translated by.
 enum class Stages : std::uint8_t { none, first, second, both };
 
@@ -65,7 +73,9 @@ struct PortCounters {
   std::uint64_t faults{};        // transactions not served
   std::uint64_t invalidations{}; // commands applied to this port's caches
   std::uint64_t stalls{};        // transactions that stalled, again after a retry too
-  std::uint64_t lost_log{};      // times it fell too far behind and dropped all that it cached
+  std::uint64_t translation_requests{};
+  std::uint64_t translated{}; // translated transactions
+  std::uint64_t lost_log{};   // times it fell too far behind and dropped all that it cached
 };
 
 // The way of client devices into the SMMU. One thread at a time owns a port and its caches; several StreamIDs may use
@@ -96,6 +106,10 @@ public:
   // For tools: the answer may be stale when it arrives. Records no event; fills caches as an access does.
   Translation translate(const Request& request);
 
+  // 3.9.1.2, 8. Without IDR0.ATS each request is unsupported, without IDR0.PRI each is refused.
+  RequestedTranslation request_translation(const TranslationRequest& request);
+  PageRequestFate request_page(const PageRequest& request);
+
   // For tools: with Knobs::adversary, what the SMMU may do between two accesses; else nothing.
   void idle();
 
@@ -122,6 +136,13 @@ public:
     Translation translate(const Request& request);
     // A quiescent state without an access: lets a waiting CMD_SYNC go on.
     void pause();
+
+    RequestedTranslation request_translation(const TranslationRequest& request);
+    // 3.9.1.3: a translated transaction; `request.address` is what a completion said. It has been looked up in the
+    // client's ATC, or asked for, since the latest call of another function of this Burst: unlike those, this one
+    // begins without a quiescent state, because a CMD_SYNC after a CMD_ATC_INV waits for what was found in an ATC.
+    // `request.substream_id` does not count without IDR3.PASIDTT.
+    Outcome access_translated(const Request& request, void* data);
 
   private:
     PortCore& core_;

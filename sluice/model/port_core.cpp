@@ -44,18 +44,21 @@ bool PortCore::resolve_by_caches(const Request& r, Target& target) {
   if (b == nullptr) {
     return false;
   }
-  const Regime& regime = *fault_regime_;
+  return resolve_bound(*b, *fault_regime_, r, target);
+}
+
+bool PortCore::resolve_bound(const Binding& b, const Regime& regime, const Request& r, Target& target) {
   if (!regime.stage1 && r.address > mask_below(regime.input_limit)) {
     // 3.4: too large for stage 1 bypass, with or without stage 2 behind it
     fault_.event = arch::EventType::F_ADDR_SIZE;
     return false;
   }
-  if (b->bypass) {
-    return resolve_hit(*b, r, target);
+  if (b.bypass) {
+    return resolve_hit(b, r, target);
   }
-  const unsigned wanted = rights::wanted(r.write, b->instruction(r), b->privileged(r));
+  const unsigned wanted = rights::wanted(r.write, b.instruction(r), b.privileged(r));
   TlbEntry walked;
-  const TlbEntry* entry = find(*b, r.address);
+  const TlbEntry* entry = find(b, r.address);
   if (entry == nullptr || (r.write && entry->clean())) {
     if (!walker_.translate(regime, r.address, wanted, walked, fault_)) {
       return false;
@@ -66,7 +69,7 @@ bool PortCore::resolve_by_caches(const Request& r, Target& target) {
     fault_ = Walker::permission_fault(regime, *entry, r.address, wanted);
     return false;
   }
-  fill(*b, *entry, r, target);
+  fill(b, *entry, r, target);
   return true;
 }
 
@@ -96,7 +99,12 @@ const PortCore::Binding* PortCore::bind(const Request& r) {
   if (!configuration_.resolve(registers_, r.stream_id, r.substream_id, regime, fault_)) {
     return nullptr;
   }
+  fill(b, regime);
   b.key = stored(key);
+  return &b;
+}
+
+void PortCore::fill(Binding& b, const Regime& regime) {
   b.bypass = !regime.stage1 && !regime.stage2;
   b.beyond = ~mask_below(regime.input_limit);
   b.incoming = regime.incoming;
@@ -113,7 +121,6 @@ const PortCore::Binding* PortCore::bind(const Request& r) {
   b.keep_privileged = rights.privilege != arch::PrivilegeOverride::unprivileged;
   b.set_instruction = rights.instruction == arch::InstructionOverride::instruction;
   b.keep_instruction = rights.instruction != arch::InstructionOverride::data;
-  return &b;
 }
 
 // 13.5: stage 1's, with hints that the client's take away.
@@ -144,15 +151,18 @@ Outcome PortCore::refuse(const Request& r, void* data, Core::Recorded& edges) {
   }
   Outcome o{fault_.outcome, fault_.event};
   if (fault_.event && fault_.record) {
-    const auto recorded = core_.record(event_of(r), may_merge());
-    o.recorded = recorded.written;
-    edges.event_edge = edges.event_edge || recorded.event_edge;
-    edges.gerror_edge = edges.gerror_edge || recorded.gerror_edge;
+    o.recorded = record(event_of(r), edges);
   }
   if (o.kind == Outcome::Kind::zeroed && !r.write) {
     std::memset(data, 0, r.size);
   }
   return o;
+}
+
+bool PortCore::record(const arch::Event& event, Core::Recorded& edges) {
+  const auto recorded = core_.record(event, may_merge());
+  edges.add(recorded);
+  return recorded.written;
 }
 
 Transfer PortCore::transfer(Request r, void* data, std::uint64_t size, Core::Recorded& edges) {

@@ -36,6 +36,10 @@ public:
   Translation translate(const Request& request);
   Outcome follow_up(std::uint16_t ticket, void* data, Core::Recorded& edges);
   void idle(); // by Knobs::adversary
+  // port_ats.cpp
+  RequestedTranslation request_translation(const TranslationRequest& request, Core::Recorded& edges);
+  Outcome access_translated(Request request, void* data, Core::Recorded& edges);
+  PageRequestFate request_page(PageRequest request, Core::Recorded& edges);
   // audit.cpp
   Audit audit(std::span<const arch::Command> scope);
   std::optional<Stages> stages_of(const Request& request) const;
@@ -91,12 +95,26 @@ private:
   bool bypass_smmu(const Request& request, Target& target);
   bool resolve_hit(const Binding& binding, const Request& request, Target& target) const;
   const Binding* bind(const Request& request);
+  static void fill(Binding& binding, const Regime& regime);
+  bool resolve_bound(const Binding& binding, const Regime& regime, const Request& request, Target& target);
   const TlbEntry* find(const Binding& binding, std::uint64_t address) const;
   static MemoryType type_of(const Binding& binding, const TlbEntry& entry);
   static void fill(const Binding& binding, const TlbEntry& entry, const Request& request, Target& target);
   bool may_merge() const;
   Outcome refuse(const Request& request, void* data, Core::Recorded& edges);
   arch::Event event_of(const Request& request) const;
+  bool record(const arch::Event& event, Core::Recorded& edges);
+
+  // port_ats.cpp
+  bool records_ats_errors() const { return registers_.cr2.get(arch::CR2::REC_CFG_ATS) != 0; }
+  RequestedTranslation refuse(const TranslationRequest& request, TranslationCompletion::Status status,
+                              Core::Recorded& edges);
+  bool permitted(const Regime& regime, const Binding& binding, const Request& request, bool no_write, TlbEntry& entry);
+  bool resolve_translated(const Request& request, Target& target);
+  const Binding* bind_translated(const Request& request);
+  bool find_translated(const Request& request, Regime& regime);
+  std::optional<PageResponse> automatic_response(const PageRequest& request, PageRequestFate fate,
+                                                 Core::Recorded& edges);
 
   // port_stalls.cpp
   struct Waiting {

@@ -24,6 +24,8 @@ Event PortCore::event_of(const Request& r) const {
   switch (type) {
   case EventType::F_STREAM_DISABLED: // 7.3.7
     return e;
+  case EventType::F_TRANSL_FORBIDDEN: // 7.3.8
+    return e.set(Event::RnW, !r.write).set(Event::InputAddr, r.address);
   case EventType::C_BAD_SUBSTREAMID: // 7.3.9: no SSV
     return e.set(Event::SubstreamID, r.substream_id.value_or(0) & Event::SubstreamID.take(~0ULL));
   case EventType::F_STE_FETCH: // 7.3.4, 7.3.10

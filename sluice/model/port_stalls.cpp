@@ -39,8 +39,7 @@ std::optional<Outcome> PortCore::stall(const Request& r, Core::Recorded& edges) 
   w.used = true;
   w.stalled.stream_id = r.stream_id;
   const auto recorded = core_.stall(w.stalled, event_of(r));
-  edges.event_edge = edges.event_edge || recorded.event_edge;
-  edges.gerror_edge = edges.gerror_edge || recorded.gerror_edge;
+  edges.add(recorded);
   ++count_.stalls;
   return Outcome{Outcome::Kind::stalled, fault_.event, recorded.written, false, ticket};
 }

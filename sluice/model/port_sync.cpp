@@ -46,6 +46,7 @@ void PortCore::catch_up() {
 void PortCore::load_registers() {
   const auto& regs = core_.registers();
   registers_.smmuen = core_.smmuen();
+  registers_.atschk = core_.atschk();
   registers_.gbpa = core_.gbpa();
   registers_.base = regs.get<arch::STRTAB_BASE>();
   registers_.cfg = regs.get<arch::STRTAB_BASE_CFG>();

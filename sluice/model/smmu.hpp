@@ -16,18 +16,22 @@ class Core;
 
 // What has happened since the SMMU was made. Read while threads run: each number is right, their sum need not be.
 struct Counters {
-  std::uint64_t commands{};         // consumed, CMD_SYNC included
-  std::uint64_t syncs{};            // CMD_SYNCs completed
-  std::uint64_t broadcasts{};       // taken part in
-  std::uint64_t command_errors{};   // 7.1
-  std::uint64_t events_recorded{};  // written to the event queue
-  std::uint64_t events_discarded{}; // 7.2.1: the queue was disabled, full or in error
-  std::uint64_t events_merged{};    // 7.3.1, by Knobs::merge_events
-  std::uint64_t wire_edges{};       // 3.18
-  std::uint64_t messages{};         // 3.18, aborted ones too
-  std::uint64_t wfe_events{};       // 4.7.3, 4.1.2 with IDR0.SEV
-  std::uint64_t syncs_held{};       // CMD_SYNCs that waited longer than Knobs::sync_hold_report_us
-  std::uint32_t holding_port{};     // Port::id() of the port that held the latest of them
+  std::uint64_t commands{};           // consumed, CMD_SYNC included
+  std::uint64_t syncs{};              // CMD_SYNCs completed
+  std::uint64_t broadcasts{};         // taken part in
+  std::uint64_t command_errors{};     // 7.1
+  std::uint64_t events_recorded{};    // written to the event queue
+  std::uint64_t events_discarded{};   // 7.2.1: the queue was disabled, full or in error
+  std::uint64_t events_merged{};      // 7.3.1, by Knobs::merge_events
+  std::uint64_t wire_edges{};         // 3.18
+  std::uint64_t messages{};           // 3.18, aborted ones too
+  std::uint64_t wfe_events{};         // 4.7.3, 4.1.2 with IDR0.SEV
+  std::uint64_t atc_invalidations{};  // 4.5.1, sent to endpoints
+  std::uint64_t atc_timeouts{};       // 3.9.1.4
+  std::uint64_t pages_requested{};    // written to the PRI queue
+  std::uint64_t page_requests_lost{}; // 8.1: discarded in an overflow
+  std::uint64_t syncs_held{};         // CMD_SYNCs that waited longer than Knobs::sync_hold_report_us
+  std::uint32_t holding_port{};       // Port::id() of the port that held the latest of them
 };
 
 // For tools: where the queues and handshakes stand.
@@ -36,6 +40,7 @@ struct Snapshot {
   std::uint32_t gerror{}, gerrorn{};
   std::uint32_t cmdq_prod{}, cmdq_cons{};
   std::uint32_t eventq_prod{}, eventq_cons{};
+  std::uint32_t priq_prod{}, priq_cons{};
   bool sync_waits{};            // a CMD_SYNC or a handshake waits for ports
   std::uint32_t waits_for{};    // Port::id() of one of them, 0 if none
   std::uint32_t ports{};        // attached

@@ -28,7 +28,8 @@ BadSte bad_eats(const Ste& ste, const Facts& f) {
   }
   const bool stalls = ste.get(Ste::S2S) == 1;
   const auto config = ste.get(Ste::Config);
-  if (ste.get(Ste::EATS) == arch::Eats::split && (config != arch::SteConfig::nested || stalls)) {
+  if (ste.get(Ste::EATS) == arch::Eats::split &&
+      (config != arch::SteConfig::nested || stalls || !f.features.split_stage_ats)) {
     return BadSte::n4a_eats_split;
   }
   if (ste.get(Ste::EATS) == arch::Eats::full && stalls && arch::translates_stage2(config)) {

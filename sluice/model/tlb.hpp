@@ -31,7 +31,8 @@ struct TlbEntry {
   std::uint64_t tag{};   // context [63:44], page [43:0]; context 0: empty
   std::uint64_t where{}; // PA [55:12], stage 2 rights [11:6], stage 1 rights [5:0]
   std::uint64_t ipa{};   // of a nested translation [55:12]; leaf's log2 size [5:0], level [7:6], granule [9:8]
-  std::uint64_t type{};  // MAIR byte [7:0], shareability [9:8], stage 2 MemAttr [13:10], writable-clean [14]
+  std::uint64_t type{};  // MAIR byte [7:0], shareability [9:8], stage 2 MemAttr [13:10], writable-clean [14],
+                         // log2 of the bytes that all stages translate alike [20:15]
 
   static constexpr std::uint64_t make_tag(std::uint32_t context, std::uint64_t page) {
     return std::uint64_t{context} << 44 | page;
@@ -52,6 +53,8 @@ struct TlbEntry {
 
   // 3.13: a write that is refused has to look at the tables, where it may change the dirty state.
   bool clean() const { return (type >> 14 & 1) != 0; }
+  unsigned span_log2() const { return static_cast<unsigned>(type >> 15 & 0x3f); }
+  void set_span(unsigned log2) { type = (type & ~(0x3fULL << 15)) | std::uint64_t{log2} << 15; }
   void set_clean(bool clean) { type = (type & ~(1ULL << 14)) | std::uint64_t{clean} << 14; }
 
   void set_leaf(unsigned log2, int level, arch::Granule g) {

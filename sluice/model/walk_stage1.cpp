@@ -225,6 +225,7 @@ Walker::Done Walker::both_stages(const Regime& regime, std::uint64_t address, un
     out.where = (leaf.oa & page_bits) | leaf.rights | rights::all << 6;
     out.set_type(leaf.type.mair, leaf.type.sh, 0);
   }
+  out.set_span(regime.stage2 && s2.span_log2() < leaf.shift ? s2.span_log2() : leaf.shift);
   out.set_clean(leaf.clean || (regime.stage2 && s2.clean()));
   return Done::yes;
 }

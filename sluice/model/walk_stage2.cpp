@@ -130,6 +130,7 @@ bool Walker::stage2_walk(const Regime& regime, std::uint64_t ipa, arch::EventCla
         ((oa | (ipa & mask_below(shift))) & page_bits) | stage2_rights(entry, facts_.features.xnx) << 6 | rights::all;
     out.set_leaf(shift, level, g);
     out.set_type(0, entry.get(arch::S2Leaf::SH), static_cast<unsigned>(entry.get(arch::S2Leaf::MemAttr)));
+    out.set_span(shift);
     out.set_clean(writable_clean(entry, s2));
     return true;
   }

@@ -20,7 +20,7 @@ using F = model::Features;
 using K = model::Knobs;
 } // namespace detail
 
-inline constexpr std::array<Setting<model::Features>, 39> feature_settings{{
+inline constexpr std::array<Setting<model::Features>, 43> feature_settings{{
     {"version", &detail::F::version},
     {"stage1", &detail::F::stage1},
     {"stage2", &detail::F::stage2},
@@ -34,6 +34,8 @@ inline constexpr std::array<Setting<model::Features>, 39> feature_settings{{
     {"msi", &detail::F::msi},
     {"ats", &detail::F::ats},
     {"pri", &detail::F::pri},
+    {"split_stage_ats", &detail::F::split_stage_ats},
+    {"ats_record_errors", &detail::F::ats_record_errors},
     {"btm", &detail::F::btm},
     {"httu", &detail::F::httu},
     {"stall_model", &detail::F::stall_model},
@@ -60,9 +62,11 @@ inline constexpr std::array<Setting<model::Features>, 39> feature_settings{{
     {"vmw", &detail::F::vmw},
     {"e0pd", &detail::F::e0pd},
     {"ptwnnc", &detail::F::ptwnnc},
+    {"pri_pasid", &detail::F::pri_pasid},
+    {"pasid_translated", &detail::F::pasid_translated},
 }};
 
-inline constexpr std::array<Setting<model::Knobs>, 8> knob_settings{{
+inline constexpr std::array<Setting<model::Knobs>, 12> knob_settings{{
     {"reserved_bits_illegal", &detail::K::reserved_bits_illegal},
     {"ste_cache", &detail::K::ste_cache},
     {"cd_cache", &detail::K::cd_cache},
@@ -71,6 +75,10 @@ inline constexpr std::array<Setting<model::Knobs>, 8> knob_settings{{
     {"merge_events", &detail::K::merge_events},
     {"wires", &detail::K::wires},
     {"sync_hold_report_us", &detail::K::sync_hold_report_us},
+    {"atc_timeout_us", &detail::K::atc_timeout_us},
+    {"grant_unasked_write", &detail::K::grant_unasked_write},
+    {"truncate_translated", &detail::K::truncate_translated},
+    {"override_translated", &detail::K::override_translated},
 }};
 
 } // namespace sluice::scenario

@@ -113,8 +113,18 @@ const RefusalCase refusals[] = {
        f.version = 4;
        f.e0pd = f.ptwnnc = true;
      }},
-    {"ATSNotYet", Refusal::no_ats, later, [](F& f, K&) { f.ats = true; }},
-    {"PRINotYet", Refusal::no_ats, later, [](F& f, K&) { f.pri = f.ats = true; }},
+    {"ATSRECERRWithoutATS", Refusal::needs_ats, together, [](F& f, K&) { f.ats_record_errors = true; }},
+    {"PPSWithoutPRI", Refusal::needs_ats, together,
+     [](F& f, K&) {
+       f.ats = f.pri_pasid = true;
+       f.substreamid_bits = 8;
+     }},
+    {"PPSWithoutSubstreams", Refusal::needs_pasids, together, [](F& f, K&) { f.ats = f.pri = f.pri_pasid = true; }},
+    {"PASIDTTInV32", Refusal::too_new, together,
+     [](F& f, K&) {
+       f.ats = f.pasid_translated = true;
+       f.substreamid_bits = 8;
+     }},
 };
 INSTANTIATE_TEST_SUITE_P(Each, Refused, testing::ValuesIn(refusals), [](const auto& i) { return i.param.name; });
 

@@ -117,6 +117,18 @@ public:
     messages_.push_back({a, data});
     return true;
   }
+  AtcAnswer invalidate_atc(const AtcInvalidation& invalidation) override {
+    invalidations.push_back(invalidation);
+    return answer;
+  }
+  bool atc_completed(std::uint32_t, std::uint8_t tag) override { return std::erase(complete, tag) != 0; }
+  void page_response(const PageResponse& response) override { responses.push_back(response); }
+  // Endpoints behind it, for one thread.
+  std::vector<AtcInvalidation> invalidations;
+  AtcAnswer answer{AtcAnswer::completed};
+  std::vector<std::uint8_t> complete; // tags that will be when asked after
+  std::vector<PageResponse> responses;
+
   void send_event() override { wfe_events_.fetch_add(1); }
   void pulse(Wire wire) override { pulses_[static_cast<std::size_t>(wire)].fetch_add(1); }
 

@@ -215,7 +215,7 @@ TEST(MachineFile, AnSmmuThatCannotBeIsRefusedWithTheRule) {
                  AllOf(StartsWith("/smmus/0: "), HasSubstr("no encoding"), HasSubstr("(oas)")));
   expect_refused(with_smmu(R"({"features": {"pri": true}})"),
                  AllOf(StartsWith("/smmus/0: "), HasSubstr("the architecture forbids"), HasSubstr("pri_without_ats")));
-  expect_refused(with_smmu(R"({"features": {"ats": true}})"), HasSubstr("not modelled"));
+  expect_refused(with_smmu(R"({"features": {"version": 4, "e0pd": true, "ptwnnc": true}})"), HasSubstr("not modelled"));
 }
 
 TEST(MachineFile, WhatIsNoJsonIsRefusedWithItsLine) {
