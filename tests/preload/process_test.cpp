@@ -114,6 +114,24 @@ TEST(Example, WithoutCacheInvalidateIsToldWhyNothingWasInvalidated) {
   EXPECT_EQ(next.err, "");
 }
 
+TEST(Example, AVirtualSmmuRunsOnDevIommu) {
+  const Folder folder;
+  const Outcome outcome = exec({"--report", folder / "account.json"}, {built() / "example-vsmmu"});
+  EXPECT_EQ(outcome.status, 0) << outcome.out << outcome.err;
+  EXPECT_NE(outcome.out.find("on the guest's tables: yes\n"), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find("3 commands, 2 of them invalidations of the host's in 1 call, 1 SYNC\n"),
+            std::string::npos)
+      << outcome.out;
+  EXPECT_EQ(outcome.err, "");
+  expect_nothing_left(read_json(folder / "account.json"));
+}
+
+TEST(Example, AVirtualSmmuDoesNotStartWhereNothingCanBeInvalidated) {
+  const Outcome outcome = exec({"--without", "cache_invalidate"}, {built() / "example-vsmmu"});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.out, "the host does not take the device\n");
+}
+
 TEST(Example, ARecordHasEveryCallInItsOrder) {
   const Folder folder;
   const Outcome outcome = exec({"--record", folder / "record"}, {built() / "example-hwpt"});
