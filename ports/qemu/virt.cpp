@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <sstream>
 #include <sys/socket.h>
 #include <utility>
@@ -36,8 +37,8 @@ std::vector<std::string> command_line(const VirtOptions& options, int ram_file, 
                            " -object qtest,id=qtest0,chardev=qtest,log=/dev/null" + " -device " + park +
                            ",data=0x17ffffffd503207f,data-len=8 -device " + park + ",cpu-num=0" +
                            // Without the mask edu reaches only 28 bits, less than where the RAM begins.
-                           " -device edu,addr=5,dma_mask=0xffffffffffff"};
-  std::vector<std::string> line{binary(options)};
+                           " -device edu,addr=5,dma_mask=0xffffffffffffffff"};
+  std::vector<std::string> line = options.command.empty() ? std::vector{binary(options)} : options.command;
   for (std::string word; words >> word;) {
     line.push_back(word);
   }
@@ -45,6 +46,25 @@ std::vector<std::string> command_line(const VirtOptions& options, int ram_file, 
 }
 
 } // namespace
+
+std::vector<std::string> fetched_qemu() {
+  namespace fs = std::filesystem;
+  const auto variable = [](const char* name) {
+    const char* value = std::getenv(name);
+    return fs::path{value == nullptr ? "" : value};
+  };
+  fs::path cache = variable("XDG_CACHE_HOME");
+  cache = (cache.empty() ? variable("HOME") / ".cache" : cache) / "sluice/qemu";
+  const fs::path loader = cache / "usr/lib64/ld-linux-x86-64.so.2";
+  const fs::path program = cache / "usr/bin/qemu-system-aarch64";
+  std::error_code ignored;
+  if (!fs::exists(loader, ignored) || !fs::exists(program, ignored)) {
+    return {};
+  }
+  const std::string root = cache.string();
+  return {loader,         "--library-path", root + "/usr/lib/x86_64-linux-gnu:" + root + "/usr/lib64:" + root + "/usr/lib",
+          program, "-L",             root + "/usr/share/qemu"};
+}
 
 Virt::Virt(const VirtOptions& options) : ram_{{.size = options.ram_size, .bus_base = map::ram, .reserved = map::kept}} {
   launch(options);

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace sluice::ports::qemu {
 
@@ -27,10 +28,15 @@ enum Spi : std::uint32_t { event_queue = 74, pri_queue = 75, command_sync = 76, 
 
 struct VirtOptions {
   std::string binary{};             // empty: $QEMU_SYSTEM_AARCH64, or else qemu-system-aarch64 of the PATH
+  // What stands before the machine's options; empty: the binary.
+  std::vector<std::string> command{};
   std::size_t ram_size{256U << 20}; // address space; only touched pages take memory
   int start_limit_ms{60'000};       // until the machine stands; its libraries may have to come from a slow disk
   int limit_ms{10'000};             // for each answer after that
 };
+
+// The command of the QEMU that scripts/guest/fetch.sh has fetched: 11, through its own ld.so. Empty if it is not there.
+std::vector<std::string> fetched_qemu();
 
 // A stock QEMU with machine `virt`, its SMMUv3, an `edu` device, and a parked processor. Its RAM is memory that we
 // share with it; no file is left behind whatever happens.
