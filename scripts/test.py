@@ -27,6 +27,10 @@ ELF_SECONDS = 60
 GUEST_SECONDS = 1500  # the first time packages are fetched
 NO_GUEST = 77  # scripts/guest/run.py
 NO_HEADERS = 77  # scripts/uapi.py
+NO_QEMU = 77  # tools/sluice/diff.hpp
+DIFF_SEED = 1
+DIFF_CASES = 1500  # of each QEMU, without --all
+DIFF_SECONDS = 600
 EVERY_HEADER = ["all", "all_verify_interface_header_sets"]  # also each header alone
 TSAN_ADVICE = ("ThreadSanitizer does not run on this kernel, neither plain nor under `setarch -R`; it needs the sysctl "
                "vm.mmap_rnd_bits at 28 or less, or kernel.randomize_va_space=0")
@@ -284,6 +288,51 @@ def newer_qemu(report):
     ctest(report, "release", "-L", "^qemu$", wrapper=["env", f"QEMU_SYSTEM_AARCH64={starter}"], what="tests on the guests' QEMU")
 
 
+def qemu_differences(report, everything, required):
+    """The model against QEMU's SMMUv3. Each check of each QEMU counts as one test, and so does each planted difference."""
+    name = "model against QEMU"
+    start, log = report.step(name), log_path(name)
+    tool = [os.path.join(ROOT, "build", "release", "sluice"), "diff-qemu", "--seed", str(DIFF_SEED), "--json"]
+    results = os.path.join(LOGS, "diff-qemu.json")
+    with open(results, "wb") as out, open(log, "wb") as errors:
+        try:
+            status = subprocess.run(tool + ([] if everything else ["--cases", str(DIFF_CASES)]), cwd=ROOT, stdin=subprocess.DEVNULL,
+                                    stdout=out, stderr=errors, timeout=DIFF_SECONDS).returncode
+        except (subprocess.TimeoutExpired, OSError) as error:
+            status = None
+            errors.write(f"\n{error}\n".encode())
+    try:
+        with open(results, encoding="utf-8") as file:
+            qemus = json.load(file)["qemus"]
+    except (OSError, ValueError):
+        report.end(start, "FAILED")
+        report.count(name, False, log)
+        return
+    checks = [(f"{name} ({qemu['qemu']}): {check['name']}", check) for qemu in qemus for check in qemu.get("checks", [])]
+    checks += [(f"{name} ({qemu['qemu']}): {d['name']}", {"holds": d["ended_qemu"], "seen": "QEMU went on"})
+               for qemu in qemus for d in qemu.get("departures", []) if "ended_qemu" in d]
+    wrong = [(label, check["seen"]) for label, check in checks if not check["holds"]]
+    absent = [f"{qemu['qemu']}: {qemu['absent']}" for qemu in qemus if "absent" in qemu]
+    report.passed += len(checks) - len(wrong)
+    report.failed += len(wrong)
+    report.end(start, f"{len(checks) - len(wrong)} passed, {len(wrong)} failed" + "".join(f", SKIP {why}" for why in absent))
+    if wrong:
+        report.fail(f"{name}: " + ", ".join(label for label, _ in wrong[:5]), None, [f"{label}: {seen}" for label, seen in wrong])
+        print(f"    the cases are in {os.path.relpath(results, ROOT)}", flush=True)
+    elif status not in (0, NO_QEMU) or absent and required:
+        report.count(f"{name}: " + ("; ".join(absent) or f"exit status {status}"), False, log)
+    elif absent:
+        report.skipped += 1
+    for plant in ["permission", "level"] if everything else []:
+        report.count(f"{name}: planted {plant}", planted_is_found(tool, plant))
+
+
+def planted_is_found(tool, plant):
+    done = subprocess.run([*tool, "--cases", str(DIFF_CASES), "--qemu", "installed", "--plant", plant], cwd=ROOT,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=DIFF_SECONDS)
+    return done.returncode == 1 and bool(json.loads(done.stdout)["qemus"][0]["differences"])
+
+
 def try_mutants(report):
     for name, killed, what, seconds in mutants.run(mutants.part_of(mutants.all_mutants(), mutants.commit())):
         start = report.step(f"mutant {name}") - seconds
@@ -319,6 +368,7 @@ def main():
     ctest(report, "release")
     guest(report, "all" if options.all else "nested", require_fetched)
     newer_qemu(report)
+    qemu_differences(report, options.all, require_fetched)
     threads(report, options.require_tsan or os.environ.get("CI") == "true")
     bare_metal(report)
     if options.all:

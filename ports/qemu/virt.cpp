@@ -62,8 +62,12 @@ std::vector<std::string> fetched_qemu() {
     return {};
   }
   const std::string root = cache.string();
-  return {loader,         "--library-path", root + "/usr/lib/x86_64-linux-gnu:" + root + "/usr/lib64:" + root + "/usr/lib",
-          program, "-L",             root + "/usr/share/qemu"};
+  return {loader,
+          "--library-path",
+          root + "/usr/lib/x86_64-linux-gnu:" + root + "/usr/lib64:" + root + "/usr/lib",
+          program,
+          "-L",
+          root + "/usr/share/qemu"};
 }
 
 Virt::Virt(const VirtOptions& options) : ram_{{.size = options.ram_size, .bus_base = map::ram, .reserved = map::kept}} {

@@ -27,7 +27,7 @@ enum Spi : std::uint32_t { event_queue = 74, pri_queue = 75, command_sync = 76, 
 } // namespace map
 
 struct VirtOptions {
-  std::string binary{};             // empty: $QEMU_SYSTEM_AARCH64, or else qemu-system-aarch64 of the PATH
+  std::string binary{}; // empty: $QEMU_SYSTEM_AARCH64, or else qemu-system-aarch64 of the PATH
   // What stands before the machine's options; empty: the binary.
   std::vector<std::string> command{};
   std::size_t ram_size{256U << 20}; // address space; only touched pages take memory

@@ -45,12 +45,12 @@ struct Case {
   std::uint64_t iova{};
   bool write{};
 
-  std::uint64_t target{}; // where it leads if nothing is wrong, a PA
+  std::uint64_t target{};   // where it leads if nothing is wrong, a PA
   std::uint64_t l1std_at{}; // 0: the stream table is linear
   std::uint64_t ste_at{};
-  std::uint64_t cd_at{};  // 0: there is none
-  std::uint64_t delta{};  // nested: IPA - PA of the window
-  Path path1, path2;      // of the IOVA; of the last address that goes through stage 2
+  std::uint64_t cd_at{};           // 0: there is none
+  std::uint64_t delta{};           // nested: IPA - PA of the window
+  Path path1, path2;               // of the IOVA; of the last address that goes through stage 2
   std::vector<std::uint64_t> own2; // stage 2 leaves of the CD and of stage 1 descriptors
 
   std::uint64_t word(std::uint64_t at) const {

@@ -20,10 +20,11 @@ struct Situation {
   const model::Features& features;
   const Version version;
   Ours& ours;
-  Overlay overlay{};             // what QEMU takes for what is in memory
-  Answer answer{};               // the model's to that
-  std::optional<Seen> instead{}; // what QEMU shows, where it is not what the model does
-  bool unknowable{};             // it leads QEMU to what is no memory
+  std::uint64_t ste_at{c.ste_at}; // where the model finds the STE
+  Overlay overlay{};              // what QEMU takes for what is in memory
+  Answer answer{};                // the model's to that
+  std::optional<Seen> instead{};  // what QEMU shows, where it is not what the model does
+  bool unknowable{};              // it leads QEMU to what is no memory
 
   std::uint64_t word(std::uint64_t at) const {
     const auto changed = overlay.find(at);
@@ -58,8 +59,12 @@ struct Departure {
     record,  // another event record of the same outcome
     fatal,   // QEMU ends itself
   } kind;
-  // True if it is about this situation, which then is as QEMU has it.
+  // True if it is about this situation, which then is as QEMU has it. Not of fatal ones.
   bool (*apply)(Situation&);
+  // Of fatal ones, from the case alone; true also for some that QEMU would have ended otherwise before.
+  bool (*ends)(const Case&){nullptr};
+
+  bool concerns(Version version) const { return (versions & static_cast<unsigned>(version)) != 0; }
 };
 std::span<const Departure> departures();
 
@@ -71,8 +76,8 @@ struct Prediction {
   bool unknowable{};
   std::vector<const Departure*> used;
 };
-// What a QEMU of this version makes of a case of which the model has made `answer`.
+// What a QEMU of this version makes of a case of which the model has made `answer`, reading `overlay`.
 Prediction predict(Ours& ours, Version version, const model::Features& features, const Ram& ram, const Case& c,
-                   const Answer& answer);
+                   const Answer& answer, const Overlay& overlay = {});
 
 } // namespace sluice::differential

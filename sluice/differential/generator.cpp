@@ -190,15 +190,21 @@ private:
     Cd cd;
     cd.set(Cd::V, 1).set(Cd::AA64, 1).set(Cd::A, 1).set(Cd::R, !r_.one_in(10)).set(Cd::ASID, r_.below(0x1'0000));
     cd.set(Cd::ASET, r_.below(2)).set(Cd::AFFD, r_.below(2)).set(Cd::WXN, r_.below(2)).set(Cd::UWXN, r_.below(2));
-    cd.set(Cd::IPS, any_size(r_, area::window_end + c_.delta)).set(Cd::TBI0, tbi != (high && other_tbi)).set(Cd::TBI1, tbi != (!high && other_tbi));
-    cd.set(Cd::HAD0, r_.below(2)).set(Cd::HAD1, r_.below(2)).set(Cd::MAIR0, r_.below(~0U)).set(Cd::MAIR1, r_.below(~0U));
+    cd.set(Cd::IPS, any_size(r_, area::window_end + c_.delta))
+        .set(Cd::TBI0, tbi != (high && other_tbi))
+        .set(Cd::TBI1, tbi != (!high && other_tbi));
+    cd.set(Cd::HAD0, r_.below(2))
+        .set(Cd::HAD1, r_.below(2))
+        .set(Cd::MAIR0, r_.below(~0U))
+        .set(Cd::MAIR1, r_.below(~0U));
     half(cd, high, g, bits, tree.root + c_.delta);
     other_half(cd, !high);
     c_.cd_at = b_.alloc(64, 64);
     c_.put(c_.cd_at, cd);
     ste.set(Ste::S1ContextPtr, c_.cd_at + c_.delta).set(Ste::S1CIR, any_cacheability(r_));
     ste.set(Ste::S1COR, any_cacheability(r_)).set(Ste::S1CSH, static_cast<arch::Shareability>(r_.below(4)));
-    ste.set(Ste::S1Fmt, static_cast<arch::S1Format>(r_.below(4))).set(Ste::S1DSS, static_cast<arch::S1Dss>(r_.below(4)));
+    ste.set(Ste::S1Fmt, static_cast<arch::S1Format>(r_.below(4)))
+        .set(Ste::S1DSS, static_cast<arch::S1Dss>(r_.below(4)));
   }
 
   void half(Cd& cd, bool high, Granule g, unsigned bits, std::uint64_t ttb) {

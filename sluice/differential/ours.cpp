@@ -83,7 +83,7 @@ private:
 };
 
 Ours::Ours(const model::Features& features, const model::Knobs& knobs, Ram& ram)
-    : ram_{ram}, image_{std::make_unique<Image>(ram)} {
+    : image_{std::make_unique<Image>(ram)} {
   auto made = model::Smmu::make(features, knobs, *image_, sync_, time_);
   base::check(made.ok());
   smmu_ = std::move(*made);

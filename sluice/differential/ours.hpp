@@ -46,7 +46,6 @@ private:
   class Image;
   class Frame;
 
-  Ram& ram_;
   hosted::FreeSchedule schedule_;
   hosted::Sync sync_{schedule_};
   hosted::Time time_{schedule_};

@@ -14,7 +14,7 @@ using arch::Event;
 using arch::EventType;
 using arch::Ste;
 
-Ste ste(const Situation& s) { return s.structure<Ste>(s.c.ste_at); }
+Ste ste(const Situation& s) { return s.structure<Ste>(s.ste_at); }
 Cd cd(const Situation& s) { return s.structure<Cd>(s.c.cd_at); }
 
 namespace {
@@ -29,7 +29,7 @@ std::optional<Event> record_of(Situation& s) {
   Seen seen = s.answer.seen;
   if (seen.events.empty() && s.answer.outcome.event) {
     Overlay overlay = s.overlay;
-    overlay[s.c.ste_at + 16] = ste(s).set(Ste::S2R, 1).w[2];
+    overlay[s.ste_at + 16] = ste(s).set(Ste::S2R, 1).w[2];
     if (s.c.cd_at != 0) {
       overlay[s.c.cd_at] = cd(s).set(Cd::R, 1).w[0];
     }
@@ -39,7 +39,7 @@ std::optional<Event> record_of(Situation& s) {
 }
 
 bool read_ste(const Situation& s) {
-  return fetched(s, s.c.ste_at) && !is(s, EventType::F_STE_FETCH) && !is(s, EventType::C_BAD_STE);
+  return fetched(s, s.ste_at) && !is(s, EventType::F_STE_FETCH) && !is(s, EventType::C_BAD_STE);
 }
 bool read_cd(const Situation& s) {
   return s.c.cd_at != 0 && read_ste(s) && fetched(s, s.c.cd_at + 56) && !is(s, EventType::C_BAD_CD) &&
@@ -83,7 +83,10 @@ std::optional<Stage1Half> half(const Situation& s) {
   }
   Stage1Half h{*g, 64 - size, arch::start_level(*g, 64 - size), high ? c.get(Cd::TTB1) : c.get(Cd::TTB0), 0};
   h.input = s.c.iova & ((1ULL << h.input_bits) - 1);
-  return h;
+  const bool disabled = (high ? c.get(Cd::EPD1) : c.get(Cd::EPD0)) != 0;
+  const bool ignore_top = (high ? c.get(Cd::TBI1) : c.get(Cd::TBI0)) != 0;
+  const std::uint64_t above = (ignore_top ? (1ULL << 56) - 1 : ~0ULL) & ~((1ULL << h.input_bits) - 1);
+  return disabled || (s.c.iova & above) != (high ? above : 0) ? std::nullopt : std::optional{h};
 }
 
 std::optional<Stage2Shape> stage2_shape(const Situation& s) {

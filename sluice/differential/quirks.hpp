@@ -21,6 +21,8 @@ bool context_pointer_48(Situation& s);
 bool context_pointer_range(Situation& s);
 bool ttb_bit_51(Situation& s);
 bool tbi1(Situation& s);
+bool aarch32_stage2(const Case& c);
+bool reserved_ips(const Case& c);
 
 // quirks_walk.cpp
 bool access_flag(Situation& s);
@@ -64,7 +66,7 @@ Answer through_stage2(Situation& s, std::uint64_t ipa, bool write);
 // `tables` are the descriptors above it.
 void take_leaf(Situation& s, std::uint64_t descriptor, std::uint64_t base, unsigned shift,
                std::span<const std::uint64_t> tables, bool check_range);
-// The half of the CD that the IOVA is in.
+// The half of the CD that the IOVA is in, if it is in one.
 struct Stage1Half {
   arch::Granule granule{};
   unsigned input_bits{};
@@ -78,7 +80,7 @@ struct Stage2Shape {
   arch::Granule granule{};
   unsigned input_bits{};
   int start{};
-  unsigned tables{};  // concatenated; 0: the start level does not fit
+  unsigned tables{}; // concatenated; 0: the start level does not fit
   std::uint64_t root{};
   std::uint64_t bytes{}; // of the first table
 };

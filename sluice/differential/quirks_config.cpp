@@ -47,7 +47,8 @@ void lead_to(Situation& s, std::uint64_t at) {
   constexpr std::uint64_t elsewhere = 0x4600'0000; // aligned to the largest second-level table
   const unsigned span = second.split + 1;
   s.pretend(s.c.l1std_at, L1Std{}.set(L1Std::Span, span).set(L1Std::L2Ptr, elsewhere));
-  s.pretend(elsewhere + 64ULL * second.within, found);
+  s.ste_at = elsewhere + 64ULL * second.within;
+  s.pretend(s.ste_at, found);
 }
 
 } // namespace
@@ -129,7 +130,7 @@ bool s2_httu(Situation& s) {
       (e.get(Ste::S2HA) | e.get(Ste::S2HD)) == 0) {
     return false;
   }
-  s.pretend(s.c.ste_at, Ste{e}.set(Ste::S2HA, 0).set(Ste::S2HD, 0));
+  s.pretend(s.ste_at, Ste{e}.set(Ste::S2HA, 0).set(Ste::S2HD, 0));
   return true;
 }
 
@@ -142,6 +143,11 @@ bool start_level(Situation& s) {
   if (shape->input_bits > shift) {
     return false; // too low
   }
+  if (shape->input_bits + 3 < shift) { // QEMU shifts by a negative number, and reads elsewhere
+    s.unknowable = true;
+    s.instead = nothing();
+    return true;
+  }
   const bool nested = ste(s).get(Ste::Config) == arch::SteConfig::nested;
   const std::uint64_t first = nested ? ste(s).get(Ste::S1ContextPtr) : s.c.iova;
   if (first >> shape->input_bits != 0) {
@@ -151,7 +157,7 @@ bool start_level(Situation& s) {
                          : nothing();
     return true;
   }
-  s.pretend(s.c.ste_at, ste(s).set(Ste::S2T0SZ, 64 - (shift + 1)));
+  s.pretend(s.ste_at, ste(s).set(Ste::S2T0SZ, 64 - (shift + 1)));
   return true;
 }
 
@@ -183,7 +189,7 @@ bool context_pointer_48(Situation& s) {
       e.get(Ste::S1ContextPtr) >> 48 == 0) {
     return false;
   }
-  s.pretend(s.c.ste_at, e.set(Ste::S1ContextPtr, e.get(Ste::S1ContextPtr) & ones(48)));
+  s.pretend(s.ste_at, e.set(Ste::S1ContextPtr, e.get(Ste::S1ContextPtr) & ones(48)));
   return true;
 }
 
@@ -198,7 +204,7 @@ bool context_pointer_range(Situation& s) {
   }
   // What else the STE may be ILLEGAL for comes first.
   Overlay in_range = s.overlay;
-  in_range[s.c.ste_at] = e.with(Ste::S1ContextPtr, s.c.cd_at).w[0];
+  in_range[s.ste_at] = e.with(Ste::S1ContextPtr, s.c.cd_at).w[0];
   const Answer otherwise = s.ours.run(s.c, in_range);
   if (otherwise.outcome.event == EventType::C_BAD_STE) {
     return false;
@@ -228,6 +234,17 @@ bool tbi1(Situation& s) {
   }
   s.pretend(s.c.cd_at, Cd{c}.set(Cd::TBI1, c.get(Cd::TBI0)));
   return true;
+}
+
+bool aarch32_stage2(const Case& c) {
+  const Ste e = c.ste();
+  return e.get(Ste::V) != 0 && arch::translates_stage2(e.get(Ste::Config)) && e.get(Ste::S2AA64) == 0;
+}
+
+bool reserved_ips(const Case& c) {
+  const Ste e = c.ste();
+  return c.cd_at != 0 && e.get(Ste::V) != 0 && arch::translates_stage1(e.get(Ste::Config)) && c.cd().get(Cd::V) != 0 &&
+         c.cd().get(Cd::IPS) > arch::AddressSize::bits48;
 }
 
 } // namespace sluice::differential::quirk

@@ -137,7 +137,7 @@ Answer through_stage2(Situation& s, std::uint64_t ipa, bool write) {
   alone.iova = ipa;
   alone.write = write;
   Overlay overlay = s.overlay;
-  overlay[s.c.ste_at] = ste(s).with(Ste::Config, arch::SteConfig::stage2).w[0];
+  overlay[s.ste_at] = ste(s).with(Ste::Config, arch::SteConfig::stage2).w[0];
   Answer answer = s.ours.run(alone, overlay);
   if (answer.outcome.event == EventType::F_ADDR_SIZE || answer.outcome.event == EventType::F_TRANSLATION) {
     if (const auto o = overlooked(s, ipa)) {
@@ -183,7 +183,7 @@ bool s2ptw(Situation& s) {
   if (!read_ste(s) || !nested(s) || ste(s).get(Ste::S2PTW) == 0 || !is(s, EventType::F_PERMISSION)) {
     return false;
   }
-  s.pretend(s.c.ste_at, ste(s).set(Ste::S2PTW, 0));
+  s.pretend(s.ste_at, ste(s).set(Ste::S2PTW, 0));
   return true;
 }
 

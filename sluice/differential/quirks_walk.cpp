@@ -36,8 +36,8 @@ std::optional<End> end_of_stage1(const Situation& s) {
   End end{0, h->start, *h, {}};
   std::uint64_t table = h->ttb & ~(arch::first_table_bytes(h->granule, h->start, h->input_bits) - 1);
   for (;; ++end.level) {
-    const std::uint64_t index = end.level == h->start ? h->input >> end.shift()
-                                                      : arch::level_index(h->granule, end.level, h->input);
+    const std::uint64_t index =
+        end.level == h->start ? h->input >> end.shift() : arch::level_index(h->granule, end.level, h->input);
     // Nested, the table's PA is `delta` below, as cases are made.
     const std::uint64_t delta = ste(s).get(arch::Ste::Config) == arch::SteConfig::nested ? s.c.delta : 0;
     end.descriptor = s.word(table + 8 * index - delta);

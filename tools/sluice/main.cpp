@@ -1,3 +1,4 @@
+#include <tools/sluice/diff.hpp>
 #include <tools/sluice/exec.hpp>
 #include <tools/sluice/nested.hpp>
 #include <tools/sluice/run.hpp>
@@ -53,6 +54,25 @@ Nested add_nested(CLI::App& run, sluice::tool::NestedArguments& arguments, std::
   return {nested, seeded};
 }
 
+CLI::App* add_diff(CLI::App& app, sluice::tool::DiffArguments& arguments) {
+  CLI::App* diff = app.add_subcommand(
+      "diff-qemu", "Compare the model with stock QEMU's SMMUv3 on random structures, legal and illegal");
+  diff->add_option("--qemu", arguments.qemus,
+                   "installed (stage 1), fetched (both stages, fetched by ./run guest), or a program; by default both")
+      ->type_name("installed|fetched|PROGRAM");
+  diff->add_option("--seed", arguments.seed, "The cases follow from this number");
+  diff->add_option("--cases", arguments.cases, "How many for each QEMU")
+      ->check(CLI::Range(std::uint64_t{2}, std::uint64_t{10'000'000}))
+      ->capture_default_str();
+  diff->add_option("--case", arguments.one, "Only the case of this number");
+  diff->add_option("--plant", arguments.plant, "Plant a difference in what the model reads, which has to be found")
+      ->check(CLI::IsMember({"permission", "level"}));
+  diff->add_flag("--json", arguments.json, "Results as data");
+  diff->footer("docs/qemu-differences.md lists where QEMU departs from the architecture. The exit status is 1 if it "
+               "differs from the model elsewhere, and 77 if only the fetched QEMU is missing.");
+  return diff;
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -79,6 +99,9 @@ int main(int argc, char** argv) {
   sluice::tool::ExecArguments exec_arguments;
   CLI::App* exec = add_exec(app, exec_arguments);
 
+  sluice::tool::DiffArguments diff_arguments;
+  CLI::App* diff = add_diff(app, diff_arguments);
+
   // What comes after -- is not for us to read.
   char** const program = std::find(argv, argv + argc, std::string_view{"--"});
   CLI11_PARSE(app, static_cast<int>(program - argv), argv);
@@ -94,6 +117,9 @@ int main(int argc, char** argv) {
       nested_arguments.seed = seed;
     }
     return sluice::tool::run_nested(nested_arguments);
+  }
+  if (diff->parsed()) {
+    return sluice::tool::diff(diff_arguments);
   }
   if (seeded->count() > 0) {
     arguments.seed = seed;
