@@ -15,7 +15,7 @@ using Kind = Departure::Kind;
 using namespace quirk;
 
 // In QEMU's order where one hides another.
-constexpr std::array all{
+constexpr std::array all_departures{
     Departure{"far-iova", "3.4.1", "an input address has 64 bits", "what is at 2^48 or above never reaches the SMMU",
               v7, Kind::outcome, far_iova},
     Departure{"bypass-range", "3.4", "an address beyond OAS through a bypass is F_ADDR_SIZE", "lets it pass", both,
@@ -85,6 +85,6 @@ constexpr std::array all{
 
 } // namespace
 
-std::span<const Departure> departures() { return all; }
+std::span<const Departure> departures() { return all_departures; }
 
 } // namespace sluice::differential

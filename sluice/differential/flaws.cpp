@@ -93,7 +93,7 @@ std::uint64_t either_table(const Case& c, Random& r) {
   return any_table(!c.path1.empty() && (c.path2.empty() || r.below(2) != 0) ? c.path1 : c.path2, r);
 }
 
-constexpr std::array all{
+constexpr std::array all_flaws{
     // Anything
     Flaw{"a bit of the STE", 8,
          [](Case& c, const Scope&, Random& r) {
@@ -280,6 +280,6 @@ constexpr std::array all{
 
 } // namespace
 
-std::span<const Flaw> flaws() { return all; }
+std::span<const Flaw> flaws() { return all_flaws; }
 
 } // namespace sluice::differential

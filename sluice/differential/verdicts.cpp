@@ -12,8 +12,8 @@ constexpr std::uint64_t usual_cases = ContestOptions{}.cases;
 constexpr std::uint64_t usual_events = 20;
 
 using enum arch::EventType;
-constexpr std::array events{C_BAD_STREAMID, F_STE_FETCH,   C_BAD_STE,    F_CD_FETCH,  C_BAD_CD,
-                            F_WALK_EABT,    F_TRANSLATION, F_PERMISSION, F_ADDR_SIZE, F_ACCESS};
+constexpr std::array all_events{C_BAD_STREAMID, F_STE_FETCH,   C_BAD_STE,    F_CD_FETCH,  C_BAD_CD,
+                                F_WALK_EABT,    F_TRANSLATION, F_PERMISSION, F_ADDR_SIZE, F_ACCESS};
 constexpr std::size_t events_of_qemu7 = 8; // without the last two
 
 std::string percent(const Tally& t) { return std::to_string(t.cases == 0 ? 0 : 100 * t.translated / t.cases) + " %"; }
@@ -21,7 +21,7 @@ std::string percent(const Tally& t) { return std::to_string(t.cases == 0 ? 0 : 1
 } // namespace
 
 std::span<const arch::EventType> events_of(Version version) {
-  return std::span{events}.first(version == Version::qemu7 ? events_of_qemu7 : events.size());
+  return std::span{all_events}.first(version == Version::qemu7 ? events_of_qemu7 : all_events.size());
 }
 
 std::vector<Verdict> verdicts(const ContestReport& report, const ContestOptions& options) {
