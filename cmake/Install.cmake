@@ -1,8 +1,8 @@
-# `cmake --install` gives others the core, for a port, and the hardware model, for a VMM:
-# find_package(sluice), then link sluice::core or sluice::model.
+# `cmake --install` gives others the core, for a port, and the hardware model and the virtual SMMU, for a VMM:
+# find_package(sluice), then link sluice::core, sluice::model or sluice::vsmmu.
 include(GNUInstallDirs)
 set(installed sluice-flags)
-foreach(row IN LISTS SLUICE_CORE ITEMS core arch-names frame model)
+foreach(row IN LISTS SLUICE_CORE ITEMS core arch-names frame model vsmmu)
   if(TARGET sluice-${row})
     list(APPEND installed sluice-${row})
     set_target_properties(sluice-${row} PROPERTIES EXPORT_NAME ${row})

@@ -1,9 +1,11 @@
 #include <sluice/base/result.hpp>
 #include <sluice/model/smmu.hpp>
+#include <sluice/vsmmu/vsmmu.hpp>
 
 #include <cstdint>
 
 int main() {
   sluice::base::Result<std::uint32_t> result{7u};
-  return result && *result == 7 ? 0 : 1;
+  const auto nothing = sluice::vsmmu::offer({}, {}); // of a host without tables
+  return result && *result == 7 && !nothing ? 0 : 1;
 }
