@@ -33,6 +33,7 @@ public:
   Seen run(const Case& c, std::optional<std::uint64_t>) override {
     ++runs;
     const Answer answer = model_.run(c);
+    strayed = strayed || answer.strayed;
     if (answer.seen.landed) {
       ram().put32(*answer.seen.landed, marker);
     }
@@ -47,6 +48,7 @@ public:
   std::function<void(const Case&, Seen&)> changed;
   std::string broken;
   unsigned runs{};
+  bool strayed{}; // some case led to what is no memory
 
 private:
   Memory memory_;
