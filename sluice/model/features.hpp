@@ -68,6 +68,7 @@ struct Knobs {
   std::uint64_t atc_timeout_us{500'000};      // 3.9.1.4: an endpoint that takes longer to invalidate has failed
   bool grant_unasked_write{true};             // 13.7: a request with NW gets W where the page is writable-dirty
   bool truncate_translated{false};            // 3.9.1.1: an address beyond OAS is truncated; else it aborts
+  bool terminate_translated{false};           // 3.9.1.3: S1DSS also ends translated traffic without a PASID
   bool override_translated{true};             // 13.7: PRIVCFG and INSTCFG count for translated traffic with EATS 0b01
   Adversary adversary{};
 };

@@ -19,14 +19,14 @@ bool Core::acknowledge() {
 
 namespace {
 // Those of CR0 that decide what becomes of a transaction.
-constexpr auto of_streams = static_cast<std::uint32_t>(CR0::SMMUEN.mask | CR0::ATSCHK.mask);
+constexpr auto stream_bits = static_cast<std::uint32_t>(CR0::SMMUEN.mask | CR0::ATSCHK.mask);
 } // namespace
 
 // 6.3.9: the others
 bool Core::acknowledge_queues() {
   const auto cr0 = regs_.get<CR0>();
   const auto ack = regs_.get<CR0ACK>();
-  std::uint32_t take = (cr0.raw() ^ ack.raw()) & ~of_streams;
+  std::uint32_t take = (cr0.raw() ^ ack.raw()) & ~stream_bits;
   // Disabling the command queue completes when the command in progress has been consumed.
   if (cr0.get(CR0::CMDQEN) == 0 && sync_barrier_.pending) {
     take &= ~static_cast<std::uint32_t>(CR0::CMDQEN.mask);
@@ -48,8 +48,8 @@ bool Core::acknowledge_streams() {
   for (;;) {
     const std::uint32_t ack = regs_.get<CR0ACK>().raw();
     if (!streams_barrier_.pending) {
-      const std::uint32_t wanted = regs_.get<CR0>().raw() & of_streams;
-      if (wanted == (ack & of_streams)) {
+      const std::uint32_t wanted = regs_.get<CR0>().raw() & stream_bits;
+      if (wanted == (ack & stream_bits)) {
         return any;
       }
       any = true;
@@ -67,7 +67,7 @@ bool Core::acknowledge_streams() {
     }
     // 6.3.9.3: PRIQEN counts with SMMUEN only.
     const platform::SpinGuard requests{sync_, pri_lock_};
-    regs_.put(CR0ACK::from((ack & ~of_streams) | live_cr0_.load(base::Order::relaxed)));
+    regs_.put(CR0ACK::from((ack & ~stream_bits) | live_cr0_.load(base::Order::relaxed)));
   }
 }
 

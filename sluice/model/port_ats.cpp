@@ -5,7 +5,7 @@ namespace sluice::model {
 
 using arch::Event;
 using arch::EventType;
-using Status = TranslationCompletion::Status;
+using CompletionStatus = TranslationCompletion::Status;
 
 namespace {
 
@@ -38,10 +38,10 @@ bool is_denial(const Fault& fault) {
 
 } // namespace
 
-RequestedTranslation PortCore::refuse(const TranslationRequest& r, Status status, Core::Recorded& edges) {
+RequestedTranslation PortCore::refuse(const TranslationRequest& r, CompletionStatus status, Core::Recorded& edges) {
   ++count_.faults;
   RequestedTranslation result{{.status = status}, fault_.event};
-  if (status == Status::unsupported_request && fault_.event) {
+  if (status == CompletionStatus::unsupported_request && fault_.event) {
     result.recorded = record(bad_request(r), edges);
   } else if (fault_.event && fault_.record && records_ats_errors()) { // C_BAD_STREAMID: with RECINVSID only
     const Request as_access{.stream_id = r.stream_id, .substream_id = r.substream_id, .address = r.address};
@@ -57,19 +57,19 @@ RequestedTranslation PortCore::request_translation(const TranslationRequest& r, 
   fault_ = {};
   fault_regime_ = nullptr;
   if (!facts_.features.ats) {
-    return refuse(r, Status::unsupported_request, edges);
+    return refuse(r, CompletionStatus::unsupported_request, edges);
   }
   const auto forbidden = [&] {
     fault_ = {};
     fault_.event = EventType::F_BAD_ATS_TREQ;
-    return refuse(r, Status::unsupported_request, edges);
+    return refuse(r, CompletionStatus::unsupported_request, edges);
   };
   if (!registers_.smmuen) {
     return forbidden();
   }
   arch::Ste ste;
   if (!configuration_.find_stream(registers_, r.stream_id, ste, fault_)) {
-    return refuse(r, fault_.event ? Status::completer_abort : Status::unsupported_request, edges);
+    return refuse(r, fault_.event ? CompletionStatus::completer_abort : CompletionStatus::unsupported_request, edges);
   }
   const arch::Eats eats = configuration_.eats(registers_, r.stream_id, ste);
   if (eats == arch::Eats::none) {
@@ -78,7 +78,7 @@ RequestedTranslation PortCore::request_translation(const TranslationRequest& r, 
 
   Request access{.stream_id = r.stream_id, .substream_id = r.substream_id, .address = r.address & ~0xfffULL};
   access.privileged = r.substream_id && r.privileged;
-  TranslationCompletion c{.status = Status::success,
+  TranslationCompletion c{.status = CompletionStatus::success,
                           .address = access.address,
                           .log2_size = smallest_unit(facts_.features),
                           .privileged = access.privileged};
@@ -86,7 +86,7 @@ RequestedTranslation PortCore::request_translation(const TranslationRequest& r, 
   const auto denied = [&] {
     c.read = c.write = c.execute = false;
     return is_denial(fault_) || !fault_.event ? RequestedTranslation{c, fault_.event}
-                                              : refuse(r, Status::completer_abort, edges);
+                                              : refuse(r, CompletionStatus::completer_abort, edges);
   };
   const Binding* b = bind(access);
   if (b == nullptr) {
@@ -238,7 +238,8 @@ bool PortCore::find_translated(const Request& r, Regime& regime) {
     return false;
   }
   bool stage1 = false;
-  if (!configuration_.check_substream(ste, r.substream_id, stage1, fault_)) {
+  const bool checked = r.substream_id || facts_.knobs.terminate_translated;
+  if (checked && !configuration_.check_substream(ste, r.substream_id, stage1, fault_)) {
     return error();
   }
   const bool with_context = stage1 && r.substream_id;

@@ -37,6 +37,7 @@ public:
     return pasid_enabled() && control(pasid_, platform::pci::pasid_control, platform::pci::pasid_privileged);
   }
   bool pri_enabled() const { return control(pri_, platform::pci::pri_control, platform::pci::pri_enable); }
+  bool response_failed() const { return control(pri_, platform::pci::pri_status, platform::pci::pri_response_failure); }
   // Requests that may be under way.
   std::uint32_t allocation() const;
 

@@ -66,7 +66,7 @@ inline constexpr std::array<Setting<model::Features>, 43> feature_settings{{
     {"pasid_translated", &detail::F::pasid_translated},
 }};
 
-inline constexpr std::array<Setting<model::Knobs>, 12> knob_settings{{
+inline constexpr std::array<Setting<model::Knobs>, 13> knob_settings{{
     {"reserved_bits_illegal", &detail::K::reserved_bits_illegal},
     {"ste_cache", &detail::K::ste_cache},
     {"cd_cache", &detail::K::cd_cache},
@@ -79,6 +79,7 @@ inline constexpr std::array<Setting<model::Knobs>, 12> knob_settings{{
     {"grant_unasked_write", &detail::K::grant_unasked_write},
     {"truncate_translated", &detail::K::truncate_translated},
     {"override_translated", &detail::K::override_translated},
+    {"terminate_translated", &detail::K::terminate_translated},
 }};
 
 } // namespace sluice::scenario

@@ -7,7 +7,7 @@ using arch::cmd::atc_inv;
 using arch::cmd::atc_inv_pasid;
 
 // Time that stands still unless somebody moves it.
-struct Clock final : platform::Time {
+struct StillClock final : platform::Time {
   std::uint64_t now_ns() override { return now; }
   void relax() override {}
   std::uint64_t now{1'000'000'000};
@@ -114,9 +114,9 @@ TEST(AtcInv, ATranslatedAccessIsNoQuiescentState) {
 }
 
 // An SMMU whose time the test moves.
-class Slow : public testing::Test {
+class SlowEndpoint : public testing::Test {
 protected:
-  Slow() {
+  SlowEndpoint() {
     auto made = Smmu::make(AtsRig::with_ats(), {.atc_timeout_us = 1000}, ram, sync, clock);
     smmu = std::move(*made);
     cmdq = ram.alloc(1024, 4096);
@@ -134,7 +134,7 @@ protected:
   void acknowledge() { smmu->write(arch::GERRORN::offset, 4, smmu->read(arch::GERROR::offset, 4)); }
 
   Ram ram{1 << 20};
-  Clock clock;
+  StillClock clock;
   hosted::FreeSchedule schedule;
   hosted::Sync sync{schedule};
   std::unique_ptr<Smmu> smmu;
@@ -143,7 +143,7 @@ protected:
 };
 
 // 3.9.1.4, 7.1
-TEST_F(Slow, AnEndpointThatDoesNotAnswerIsCERROR_ATC_INV_SYNCOfTheSYNC) {
+TEST_F(SlowEndpoint, AnEndpointThatDoesNotAnswerIsCERROR_ATC_INV_SYNCOfTheSYNC) {
   submit(atc_inv(3, 0, 0));
   submit(arch::cmd::sync());
   clock.now += 999'999;
@@ -156,7 +156,7 @@ TEST_F(Slow, AnEndpointThatDoesNotAnswerIsCERROR_ATC_INV_SYNCOfTheSYNC) {
   EXPECT_EQ(smmu->counters().syncs, 0u);
 }
 
-TEST_F(Slow, AnAcknowledgedErrorRepeatsTheSYNC) {
+TEST_F(SlowEndpoint, AnAcknowledgedErrorRepeatsTheSYNC) {
   submit(atc_inv(3, 0, 0));
   submit(arch::cmd::sync());
   clock.now += 1'000'000;
@@ -169,7 +169,7 @@ TEST_F(Slow, AnAcknowledgedErrorRepeatsTheSYNC) {
   EXPECT_EQ(cons() & 0xfffff, 3u) << "what failed once is not in the way of later SYNCs";
 }
 
-TEST_F(Slow, ATimeOutBeforeTheSYNCIsRememberedForIt) {
+TEST_F(SlowEndpoint, ATimeOutBeforeTheSYNCIsRememberedForIt) {
   submit(atc_inv(3, 0, 0));
   clock.now += 2'000'000;
   submit(arch::cmd::sync());
@@ -177,7 +177,7 @@ TEST_F(Slow, ATimeOutBeforeTheSYNCIsRememberedForIt) {
   EXPECT_TRUE(failed());
 }
 
-TEST_F(Slow, OnesThatAreInTimeStillCountAfterTheError) {
+TEST_F(SlowEndpoint, OnesThatAreInTimeStillCountAfterTheError) {
   submit(atc_inv(3, 0, 0));
   clock.now += 600'000;
   submit(atc_inv(4, 0, 0));
@@ -189,7 +189,7 @@ TEST_F(Slow, OnesThatAreInTimeStillCountAfterTheError) {
   EXPECT_TRUE(failed());
 }
 
-TEST_F(Slow, NoMoreThanThereAreITagsAreUnderWay) {
+TEST_F(SlowEndpoint, NoMoreThanThereAreITagsAreUnderWay) {
   for (unsigned i = 0; i < 33; ++i) {
     submit(atc_inv(3, 0, 0));
   }

@@ -7,7 +7,7 @@ using arch::PrgResponse;
 using arch::PriRecord;
 using Fate = PageRequestFate;
 
-constexpr std::uint64_t va = 0x12'3000;
+constexpr std::uint64_t pri_va = 0x12'3000;
 
 // A queue of four entries.
 class PriQ : public testing::Test {
@@ -17,10 +17,10 @@ protected:
   }
   Fate ask(const PageRequest& r) { return rig.port->request_page(r); }
   Fate ask(bool last = true, std::uint16_t index = 1) {
-    return ask({.stream_id = 3, .address = va, .read = true, .last = last, .prg_index = index});
+    return ask({.stream_id = 3, .address = pri_va, .read = true, .last = last, .prg_index = index});
   }
   Fate ask_with(std::uint32_t pasid, bool last = true) {
-    return ask({.stream_id = 3, .substream_id = pasid, .address = va, .read = true, .last = last, .prg_index = 9});
+    return ask({.stream_id = 3, .substream_id = pasid, .address = pri_va, .read = true, .last = last, .prg_index = 9});
   }
   void fill() {
     for (unsigned i = 0; i < 4; ++i) {
@@ -49,7 +49,7 @@ protected:
 TEST_F(PriQ, AMessageIsARecord) {
   EXPECT_EQ(ask({.stream_id = 3,
                  .substream_id = 7,
-                 .address = va + 0x123,
+                 .address = pri_va + 0x123,
                  .read = true,
                  .write = true,
                  .execute = true,
@@ -63,7 +63,7 @@ TEST_F(PriQ, AMessageIsARecord) {
   EXPECT_EQ(r.get(PriRecord::StreamID), 3u);
   EXPECT_EQ(r.get(PriRecord::SSV), 1u);
   EXPECT_EQ(r.get(PriRecord::SubstreamID), 7u);
-  EXPECT_EQ(r.get(PriRecord::PageAddr), va);
+  EXPECT_EQ(r.get(PriRecord::PageAddr), pri_va);
   EXPECT_EQ(r.get(PriRecord::PRGIndex), 0x1ffu);
   EXPECT_TRUE(r.get(PriRecord::R) && r.get(PriRecord::W) && r.get(PriRecord::X) && r.get(PriRecord::Priv) &&
               r.get(PriRecord::Last));
@@ -71,7 +71,7 @@ TEST_F(PriQ, AMessageIsARecord) {
 }
 
 TEST_F(PriQ, WithoutAPASIDXAndPrivAre0) {
-  EXPECT_EQ(ask({.stream_id = 3, .address = va, .write = true, .execute = true, .privileged = true}), Fate::queued);
+  EXPECT_EQ(ask({.stream_id = 3, .address = pri_va, .write = true, .execute = true, .privileged = true}), Fate::queued);
   const PriRecord r = rig.page_requests().at(0);
   EXPECT_EQ(r.get(PriRecord::SSV) | r.get(PriRecord::X) | r.get(PriRecord::Priv) | r.get(PriRecord::Last), 0u);
   EXPECT_EQ(r.get(PriRecord::W), 1u);
@@ -250,10 +250,10 @@ TEST_F(PriQ, InOverflowAnSTEThatIsNoGoodFailsTheRequest) {
     AtsRig other;
     other.record_errors(recorded);
     for (unsigned i = 0; i < 5; ++i) {
-      other.port->request_page({.stream_id = 5, .address = va, .read = true});
+      other.port->request_page({.stream_id = 5, .address = pri_va, .read = true});
     }
     other.ram.responses.clear();
-    const PageRequest request{.stream_id = 3, .substream_id = 7, .address = va, .read = true, .last = true};
+    const PageRequest request{.stream_id = 3, .substream_id = 7, .address = pri_va, .read = true, .last = true};
     EXPECT_EQ(other.port->request_page(request), Fate::lost);
     ASSERT_EQ(other.ram.responses.size(), 1u);
     EXPECT_EQ(other.ram.responses[0].code, PrgResponse::failure);
@@ -325,7 +325,7 @@ TEST(PriQWithoutSubstreams, APASIDIsNoPASID) {
   Features f = AtsRig::with_ats();
   f.substreamid_bits = 0;
   AtsRig rig{f};
-  EXPECT_EQ(rig.port->request_page({.stream_id = 3, .substream_id = 7, .address = va, .last = true}), Fate::queued);
+  EXPECT_EQ(rig.port->request_page({.stream_id = 3, .substream_id = 7, .address = pri_va, .last = true}), Fate::queued);
   EXPECT_EQ(rig.page_requests().at(0).get(PriRecord::SSV), 0u);
 }
 

@@ -118,12 +118,19 @@ public:
     return true;
   }
   AtcAnswer invalidate_atc(const AtcInvalidation& invalidation) override {
+    if (behind != nullptr) {
+      return behind->invalidate_atc(invalidation);
+    }
     invalidations.push_back(invalidation);
     return answer;
   }
-  bool atc_completed(std::uint32_t, std::uint8_t tag) override { return std::erase(complete, tag) != 0; }
-  void page_response(const PageResponse& response) override { responses.push_back(response); }
-  // Endpoints behind it, for one thread.
+  bool atc_completed(std::uint32_t stream, std::uint8_t tag) override {
+    return behind != nullptr ? behind->atc_completed(stream, tag) : std::erase(complete, tag) != 0;
+  }
+  void page_response(const PageResponse& response) override {
+    behind != nullptr ? behind->page_response(response) : responses.push_back(response);
+  }
+  Bus* behind{}; // where endpoints are; else those of a test, for one thread:
   std::vector<AtcInvalidation> invalidations;
   AtcAnswer answer{AtcAnswer::completed};
   std::vector<std::uint8_t> complete; // tags that will be when asked after
