@@ -76,6 +76,9 @@ std::string json(const RunResults& results) {
     all["fault"] = results.arguments.fault;
   }
   all["qemu"] = results.qemu ? of(*results.qemu) : Json{{"absent", results.qemu_absent}};
+  if (results.nested) {
+    all["nested"] = nested_data(results.nested_arguments, *results.nested);
+  }
   return all.dump(2) + "\n";
 }
 

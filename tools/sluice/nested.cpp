@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <chrono>
 
 namespace sluice::tool {
@@ -16,6 +17,7 @@ using Json = nlohmann::ordered_json;
 
 // So much a seeded run does for each second that was asked for.
 constexpr double seeded_changes_per_second = 1000;
+constexpr double fewest_changes = 300; // in which each kind of them comes
 
 scenario::NestedJobOptions options_for(const NestedArguments& arguments) {
   scenario::NestedJobOptions options;
@@ -25,7 +27,8 @@ scenario::NestedJobOptions options_for(const NestedArguments& arguments) {
   options.seed = arguments.seed.value_or(static_cast<std::uint64_t>(clock.count()) % 1'000'000);
   options.seeded = arguments.seed.has_value();
   if (options.seeded) {
-    options.changes = static_cast<std::uint64_t>(arguments.seconds * seeded_changes_per_second) + 1;
+    options.changes =
+        static_cast<std::uint64_t>(std::max(arguments.seconds * seeded_changes_per_second, fewest_changes));
   }
   using machine::HostFault;
   options.fault = arguments.fault == "tlbi"   ? HostFault::tlbi
@@ -99,10 +102,10 @@ std::string nested_table(const NestedArguments& arguments, const scenario::Neste
         grouped(r.hostile.stes), grouped(r.other.refused), grouped(r.hostile.dma), grouped(r.hostile.dma_aborted));
   }
   verdicts(out, r.checks);
-  return out + conclusion(arguments, r);
+  return out;
 }
 
-std::string nested_json(const NestedArguments& arguments, const scenario::NestedJobReport& r) {
+Json nested_data(const NestedArguments& arguments, const scenario::NestedJobReport& r) {
   Json checks = Json::array();
   for (const scenario::Check& check : r.checks) {
     checks.push_back({{"name", scenario::name(check.rule)},
@@ -135,18 +138,22 @@ std::string nested_json(const NestedArguments& arguments, const scenario::Nested
                             {"stes", r.hostile.stes},           {"accesses", r.hostile.dma},
                             {"aborted", r.hostile.dma_aborted}, {"smmu", of(r.other)}};
   }
-  return all.dump(2) + "\n";
+  return all;
+}
+
+scenario::NestedJobReport run_nested_job(const NestedArguments& arguments) {
+  ProgressLine line;
+  return scenario::run_nested_job(options_for(arguments), [&](const scenario::MainJobProgress& p) {
+    line.show(fmt::format("nested: {:5.1f} s, {} changes, {} unmaps, {:.1f} MB moved", p.seconds, p.replaced, p.unmaps,
+                          static_cast<double>(p.moved) * 1e-6));
+  });
 }
 
 int run_nested(const NestedArguments& arguments) {
   try {
-    ProgressLine line;
-    const auto report = scenario::run_nested_job(options_for(arguments), [&](const scenario::MainJobProgress& p) {
-      line.show(fmt::format("nested: {:5.1f} s, {} changes, {} unmaps, {:.1f} MB moved", p.seconds, p.replaced,
-                            p.unmaps, static_cast<double>(p.moved) * 1e-6));
-    });
-    line.finish();
-    fmt::print("{}", arguments.json ? nested_json(arguments, report) : nested_table(arguments, report));
+    const auto report = run_nested_job(arguments);
+    fmt::print("{}", arguments.json ? nested_data(arguments, report).dump(2) + "\n"
+                                    : nested_table(arguments, report) + conclusion(arguments, report));
     return report.holds() ? 0 : 1;
   } catch (const hosted::SetupError& error) {
     fmt::print(stderr, "sluice: {}\n", error.what());

@@ -2,6 +2,8 @@
 
 #include <sluice/scenario/nested_job.hpp>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -16,11 +18,13 @@ struct NestedArguments {
   std::string fault; // empty: none
 };
 
+// Throws hosted::SetupError.
+scenario::NestedJobReport run_nested_job(const NestedArguments& arguments);
 // `sluice run nested`. The exit status is as of `sluice run`.
 int run_nested(const NestedArguments& arguments);
 
-// For people and for programs.
+// For people, without a last line, and for programs.
 std::string nested_table(const NestedArguments& arguments, const scenario::NestedJobReport& report);
-std::string nested_json(const NestedArguments& arguments, const scenario::NestedJobReport& report);
+nlohmann::ordered_json nested_data(const NestedArguments& arguments, const scenario::NestedJobReport& report);
 
 } // namespace sluice::tool

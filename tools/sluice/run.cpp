@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 
 namespace sluice::tool {
@@ -17,6 +18,7 @@ constexpr double seeded_changes_per_second = 5000;
 constexpr double explored_changes_per_second = 100;
 // A missing barrier need not show in every order.
 constexpr unsigned explored_seeds = 20;
+constexpr double nested_seconds = 2;
 
 machine::CommandFault command_fault(std::string_view fault) {
   return fault == "tlbi"   ? machine::CommandFault::tlbi
@@ -73,6 +75,16 @@ void run_qemu(RunResults& results) {
   }
 }
 
+// Less of it than of the first part, for it shows the same once more. `sluice run nested` has all of it.
+void run_in_guest(RunResults& results) {
+  if (!results.arguments.fault.empty()) {
+    return;
+  }
+  results.nested_arguments.seconds = std::min(results.arguments.seconds, nested_seconds);
+  results.nested_arguments.seed = results.arguments.seed;
+  results.nested = run_nested_job(results.nested_arguments);
+}
+
 } // namespace
 
 int run(const RunArguments& arguments, char** argv) {
@@ -92,6 +104,12 @@ int run(const RunArguments& arguments, char** argv) {
     return 2;
   }
   run_qemu(results);
+  try {
+    run_in_guest(results);
+  } catch (const hosted::SetupError& error) {
+    fmt::print(stderr, "sluice: {}\n", error.what());
+    return 2;
+  }
   fmt::print("{}", arguments.json ? json(results) : table(results));
   return results.hold() ? 0 : 1;
 }

@@ -2,6 +2,7 @@
 
 #include <ports/qemu/scenario.hpp>
 #include <sluice/scenario/main_job.hpp>
+#include <tools/sluice/nested.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -23,7 +24,13 @@ struct RunResults {
   std::optional<ports::qemu::Report> qemu;
   std::string qemu_absent; // why there is no such report
 
-  bool hold() const { return model.holds() && (!qemu || qemu->passed()) && (qemu || qemu_absent.empty() || skipped()); }
+  NestedArguments nested_arguments;
+  std::optional<scenario::NestedJobReport> nested; // absent where a fault is planted in the others
+
+  bool hold() const {
+    return model.holds() && (!qemu || qemu->passed()) && (qemu || qemu_absent.empty() || skipped()) &&
+           (!nested || nested->holds());
+  }
   // It was not asked for.
   bool skipped() const { return arguments.no_qemu || !arguments.fault.empty(); }
 };

@@ -69,6 +69,7 @@ std::string conclusion(const RunResults& results) {
   if (!results.skipped() && (!results.qemu || !results.qemu->passed())) {
     names += " qemu";
   }
+  names += results.nested ? failed_names(results.nested->checks) : "";
   return fault.empty() ? fmt::format("FAILED:{}\n", names)
                        : fmt::format("the planted fault '{}' was caught by:{}\n", fault, names);
 }
@@ -79,6 +80,9 @@ std::string table(const RunResults& results) {
   std::string out;
   part1(out, results);
   part2(out, results);
+  if (results.nested) {
+    out += "3 " + nested_table(results.nested_arguments, *results.nested);
+  }
   return out + conclusion(results);
 }
 
