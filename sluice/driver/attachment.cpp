@@ -5,9 +5,13 @@
 namespace sluice::driver {
 
 SmmuAttachment::SmmuAttachment(SmmuDevice& device, SmmuDomain& domain, iommu::Target target, Parts& parts)
-    : Attachment{device, domain, target},
-      Held{nullptr, [](Held& self) { static_cast<SmmuAttachment&>(self).destroy(); }}, Listener{device.sids(), target},
-      entry{domain.entry(device)}, memory_{parts.platform.memory}, sync_{parts.platform.sync}, domain_{domain} {
+    : Attachment{device, domain, target}, Held{nullptr,
+                                               [](Held& self) { static_cast<SmmuAttachment&>(self).destroy(); }},
+      Listener{device.sids(), target, &device}, entry{domain.entry(device)}, memory_{parts.platform.memory},
+      sync_{parts.platform.sync}, domain_{domain} {
+  if (domain.type() == iommu::DomainType::nested) {
+    hear_everything();
+  }
   free = [](platform::Retired& self) { static_cast<SmmuAttachment&>(self).destroy(); };
 }
 

@@ -11,6 +11,9 @@ void Audience::add(Listener& listener) {
   if (next != nullptr) {
     next->at_ = &listener.next_;
   }
+  if (listener.has_atc()) {
+    atcs_.store(atcs_.load(Order::relaxed) + 1, Order::relaxed);
+  }
   first_.store(&listener, Order::release);
 }
 
@@ -20,6 +23,9 @@ bool Audience::remove(Listener& listener) {
     next->at_ = listener.at_;
   }
   listener.at_->store(next, Order::release); // its own link stays for those who are at it
+  if (listener.has_atc()) {
+    atcs_.store(atcs_.load(Order::relaxed) - 1, Order::relaxed);
+  }
   return !anybody();
 }
 

@@ -34,6 +34,7 @@ struct Config {
   unsigned event_queue_log2{10};
   unsigned stream_bits{25};          // StreamIDs below 2^this; IDR1.SIDSIZE may say less
   bool linear_stream_table{};        // also where two levels are possible
+  bool ats{true};                    // endpoints may cache translations, where system and SMMU permit it
   bool linear_cd_tables{};           // also where two levels are possible; PASIDs below 2^10 then
   std::uint64_t timeout_us{1000000}; // of each wait for the SMMU
   // What waits for an answer can only be told in the command queue, for which an interrupt that has interrupted a

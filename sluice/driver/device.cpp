@@ -1,5 +1,7 @@
 #include <sluice/driver/device.hpp>
 
+#include <sluice/platform/pci_translation.hpp>
+
 namespace sluice::driver {
 
 using base::Errc;
@@ -32,9 +34,12 @@ std::span<StreamID> sorted(std::span<const StreamID> sids, StreamID* to) {
 SmmuDevice::SmmuDevice(iommu::Unit& unit, Parts& parts, platform::PciFunction* function, const DeviceFacts& facts,
                        std::span<StreamID> sids, std::size_t room)
     : iommu::Device{unit}, Held{nullptr, [](Held& self) { static_cast<SmmuDevice&>(self).destroy(); }}, parts_{parts},
-      function_{function}, facts_{facts}, sids_{sids}, room_{room}, shape_{cd_shape(parts.capabilities, parts.config,
-                                                                                    facts.pasid_bits)},
-      cds_{parts.writer, parts.commands, parts.platform.memory}, domain_{parts.idle} {}
+      function_{function}, facts_{facts}, sids_{sids}, room_{room},
+      shape_{cd_shape(parts.capabilities, parts.config, facts.pasid_bits)}, cds_{parts.writer, parts.commands,
+                                                                                 parts.platform.memory},
+      can_ats_{parts.config.ats && parts.capabilities.ats && function != nullptr &&
+               platform::PciTranslation{*function}.has_ats()},
+      domain_{parts.idle} {}
 
 SmmuDevice::~SmmuDevice() { parts_.platform.memory.free(sids_.data(), room_ * sizeof(StreamID)); }
 
@@ -75,8 +80,8 @@ DomainEntry SmmuDevice::rid_entry() const { return rid() != nullptr ? rid()->ent
 arch::Ste SmmuDevice::table_ste(const CdTable& table, Kind rid) const {
   using arch::S1Dss;
   const S1Dss dss = rid == Kind::cd ? S1Dss::cd0 : rid == Kind::bypass ? S1Dss::bypass : S1Dss::terminate;
-  return driver::table_ste(parts_.facts, table.bus(), table.shape().format, table.shape().bits, dss,
-                           {facts_.may_stall});
+  return with_ats(
+      driver::table_ste(parts_.facts, table.bus(), table.shape().format, table.shape().bits, dss, {facts_.may_stall}));
 }
 
 Result<Attachment*> SmmuDevice::prepare(iommu::Domain& domain, iommu::Target target, Attachment*,
@@ -84,7 +89,7 @@ Result<Attachment*> SmmuDevice::prepare(iommu::Domain& domain, iommu::Target tar
   if (parts_.health.failed()) {
     return Errc::smmu_failed;
   }
-  if (failed_) {
+  if (failed()) {
     return Errc::device_failed;
   }
   auto& memory = parts_.platform.memory;
@@ -111,7 +116,7 @@ Result<Attachment*> SmmuDevice::prepare(iommu::Domain& domain, iommu::Target tar
 void SmmuDevice::abandon(Attachment& next) { static_cast<SmmuAttachment&>(next).destroy(); }
 
 Status SmmuDevice::accepts(const SmmuAttachment& next) const {
-  const auto accepted = next.smmu_domain().accepts(*this);
+  const auto accepted = next.smmu_domain().accepts(*this, next.target());
   if (!accepted) {
     return accepted;
   }
@@ -172,7 +177,7 @@ Status SmmuDevice::reserve_ste(SmmuAttachment& next) {
       parts_.platform.memory.clean(next.cd.words(), next.cd.size());
     }
   }
-  next.ste = next.lone_ste(parts_.facts, {facts_.may_stall});
+  next.ste = with_ats(next.lone_ste(parts_.facts, {facts_.may_stall}), next.entry.no_ats);
   return plan_ste(next);
 }
 

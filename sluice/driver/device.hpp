@@ -30,12 +30,22 @@ public:
   const DeviceFacts& facts() const { return facts_; }
   // For faults; in a read section. Null: this PASID is attached to nothing.
   SmmuDomain* domain_at(bool has_pasid, std::uint32_t pasid) const;
-  bool failed() const { return failed_; }
+  bool failed() const { return failed_.load(base::Order::relaxed) != 0; }
+  // Its endpoint has not answered an invalidation: it is to cache nothing any more, and whoever holds the unit's mutex
+  // next blocks it. Any thread, in a read section.
+  void fail_atc();
+  // With the unit's mutex held: what fail_atc() left to do.
+  void block();
+  SmmuDevice* next_due{}; // while it is in Parts::due
   // What a guest calls it, if one does; in a read section or with the unit's mutex held.
   Vdevice* vdevice() const { return vdevice_.load(base::Order::acquire); }
 
   // With the unit's mutex held:
   void set_vdevice(Vdevice* vdevice) { vdevice_.store(vdevice, base::Order::release); }
+  // Its PASIDs are enabled and its ATS is off, whatever it was left with.
+  void take_over();
+  // Its CD at a PASID says `cd` from now on. Errors: those of the commands.
+  void rewrite(SubstreamID pasid, const arch::Cd& cd, iommu::Change& change);
   iommu::Change go_idle(); // from the abort that new entries begin with
   iommu::Change leave();   // detaches everything and blocks
   iommu::Change detach_rid() { return detach_locked(iommu::Target::rid()); }
@@ -84,6 +94,14 @@ private:
   void let_go(SmmuAttachment& old, iommu::Change& change);
   void quarantine();
 
+  // 3.9.2. Whether endpoints may cache what an STE says; the STE that says so; and turning it on, after the STE is
+  // known, and off, before it is changed.
+  bool wants_ats(const arch::Ste& ste, bool forbidden) const;
+  arch::Ste with_ats(arch::Ste ste, bool forbidden = false) const;
+  void start_ats(iommu::Change& change);
+  void stop_ats(iommu::Change& change);
+  void invalidate_atc(const Listener& listener, iommu::Change& change);
+
   Parts& parts_;
   platform::PciFunction* function_;
   DeviceFacts facts_;
@@ -91,10 +109,12 @@ private:
   std::size_t room_;         // for how many there is memory
   CdShape shape_;
   CdWriter cds_;
+  const bool can_ats_;
   base::Atomic<SmmuDomain*> domain_; // of the RID
   base::Atomic<CdTable*> table_{nullptr};
   base::Atomic<Vdevice*> vdevice_{nullptr};
-  bool failed_{};
+  bool ats_{}; // PCI ATS is enabled, and EATS is 1
+  base::Atomic<std::uint32_t> failed_{0};
 };
 
 } // namespace sluice::driver

@@ -1,4 +1,6 @@
+#include <sluice/driver/atc.hpp>
 #include <sluice/driver/device.hpp>
+#include <sluice/platform/pci_translation.hpp>
 
 // What is done to a device once it is prepared. Nothing here can fail or allocate.
 namespace sluice::driver {
@@ -14,7 +16,7 @@ Change SmmuDevice::apply(const Plan& plan, const arch::Ste& ste, SpareTables& sp
 }
 
 Change SmmuDevice::move_to(const arch::Ste& ste) {
-  if (failed_) { // it stays blocked
+  if (failed()) { // it stays blocked
     Change change;
     change.confirmed = false;
     return change;
@@ -25,11 +27,25 @@ Change SmmuDevice::move_to(const arch::Ste& ste) {
 
 Change SmmuDevice::commit(Attachment& attachment, Attachment* old) {
   auto& next = static_cast<SmmuAttachment&>(attachment);
+  const arch::Ste ste =
+      next.path == Path::ste || next.path == Path::new_table ? next.ste : parts_.writer.read(sids_[0]);
+  const bool ats = wants_ats(ste, next.entry.no_ats);
   // Who unmaps finds us before the SMMU can find the domain's tables.
   if (Audience* audience = next.smmu_domain().audience()) {
+    next.set_atc(ats);
     audience->add(next);
   }
-  Change change = make_real(next);
+  Change change;
+  if (ats_ && !ats) {
+    stop_ats(change);
+  }
+  const bool before = ats_;
+  change += make_real(next);
+  if (before) {
+    invalidate_atc(next, change);
+  } else if (ats && change.confirmed) {
+    start_ats(change);
+  }
   if (!change.hitless) {
     parts_.health.warn(Code::change_disruptive, sids_[0], static_cast<std::uint64_t>(change.gap));
   }
@@ -47,7 +63,7 @@ Change SmmuDevice::commit(Attachment& attachment, Attachment* old) {
   if (old != nullptr) {
     let_go(static_cast<SmmuAttachment&>(*old), change);
   }
-  if (!change.confirmed) {
+  if (!change.confirmed || failed()) { // the latter: by somebody who unmapped meanwhile
     quarantine();
   }
   return change;
@@ -114,7 +130,7 @@ Change SmmuDevice::write_entry(SmmuAttachment& next) {
 Change SmmuDevice::detach_and_free(Attachment& attachment) {
   auto& old = static_cast<SmmuAttachment&>(attachment);
   Change change = old.target().is_rid() ? take_rid(old) : take_pasid(old);
-  change.confirmed = change.confirmed && !failed_; // memory may say so already, but the SMMU has not
+  change.confirmed = change.confirmed && !failed(); // memory may say so already, but the SMMU has not
   parts_.page_requests.settle(*this, old.target(), iommu::PageResponse::failed);
   let_go(old, change);
   if (!change.confirmed) {
@@ -123,16 +139,18 @@ Change SmmuDevice::detach_and_free(Attachment& attachment) {
   return change;
 }
 
-Change SmmuDevice::take_rid(SmmuAttachment&) {
+Change SmmuDevice::take_rid(SmmuAttachment& old) {
   Change change;
   if (!has_pasids()) {
-    change = move_to(parts_.idle->ste());
+    stop_ats(change);
+    change += move_to(parts_.idle->ste());
     drop_table(change);
   } else {
     change = move_to(table_ste(*table(), parts_.idle->entry(*this).kind));
     if (table()->owner(0) != nullptr) {
       change += clear_entry(0);
     }
+    invalidate_atc(old, change);
   }
   domain_.store(parts_.idle, Order::release);
   return change;
@@ -142,11 +160,15 @@ Change SmmuDevice::take_rid(SmmuAttachment&) {
 Change SmmuDevice::take_pasid(SmmuAttachment& old) {
   const DomainEntry rid = rid_entry();
   if (table()->pasids() == 1 && rid.kind != Kind::cd) {
-    const Change change = move_to(rid.ste);
+    Change change;
+    stop_ats(change);
+    change += move_to(rid.ste);
     drop_table(change);
     return change;
   }
-  return clear_entry(old.target().value());
+  Change change = clear_entry(old.target().value());
+  invalidate_atc(old, change);
+  return change;
 }
 
 Change SmmuDevice::clear_entry(SubstreamID ssid) {
@@ -161,10 +183,21 @@ Change SmmuDevice::clear_entry(SubstreamID ssid) {
   return cds_.apply(plan, t, ssid, {}, sids_, none);
 }
 
+void SmmuDevice::rewrite(SubstreamID pasid, const arch::Cd& cd, Change& change) {
+  Dma none;
+  const Plan plan = cds_.plan(table()->read(pasid), cd, false);
+  change += cds_.apply(plan, *table(), pasid, cd, sids_, none);
+  if (ats_) {
+    AtcBatch batch{parts_.commands};
+    batch.add(*static_cast<SmmuAttachment*>(table()->owner(pasid)), atc_everything);
+    static_cast<void>(batch.finish(change));
+  }
+}
+
 Change SmmuDevice::drop_leaf(std::uint32_t number) {
   CdLeaf& leaf = *table()->leaf(number);
   const Change change = cds_.unlink(*table(), number, sids_);
-  if (change.confirmed && !failed_) {
+  if (change.confirmed && !failed()) {
     leaf.retire(parts_.platform.sync);
   } else {
     parts_.held.add(leaf);
@@ -178,7 +211,7 @@ void SmmuDevice::drop_table(const Change& change) {
     return;
   }
   table_.store(nullptr, Order::release);
-  if (change.confirmed && !failed_) {
+  if (change.confirmed && !failed()) {
     t->retire(parts_.platform.sync);
   } else {
     parts_.held.add(*t);
@@ -202,9 +235,21 @@ void SmmuDevice::let_go(SmmuAttachment& old, Change& change) {
 
 // Rule 2: the change is complete in memory, but nobody knows what the SMMU makes of it.
 void SmmuDevice::quarantine() {
-  failed_ = true;
+  if (failed_.exchange(1) == 0) {
+    parts_.health.error(Code::device_failed, sids_[0]);
+  }
+  block();
+}
+
+void SmmuDevice::block() {
+  if (std::exchange(ats_, false)) {
+    platform::PciTranslation{*function_}.disable_ats();
+  }
   parts_.writer.block(sids_);
-  parts_.health.error(Code::device_failed, sids_[0]);
+  if (!parts_.health.failed()) {
+    Change told;
+    parts_.writer.invalidate(sids_, told);
+  }
 }
 
 Change SmmuDevice::go_idle() { return move_to(parts_.idle->ste()); }

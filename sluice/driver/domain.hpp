@@ -21,13 +21,14 @@ struct DomainEntry {
   Kind kind{};
   arch::Ste ste; // of all but `cd`
   arch::Cd cd;
+  bool no_ats{}; // of `whole`: translations of its kind must not be cached by endpoints
 };
 
 // Every domain of an SMMU.
 class SmmuDomain : public iommu::Domain {
 public:
   // Whether the device may be attached at all. Errors: the domain's.
-  virtual base::Status accepts(const SmmuDevice&) const { return {}; }
+  virtual base::Status accepts(const SmmuDevice&, iommu::Target) const { return {}; }
   virtual DomainEntry entry(const SmmuDevice& device) const = 0;
   // Who hears of changes; null for domains that do not change.
   virtual Audience* audience() { return nullptr; }

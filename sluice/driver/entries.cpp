@@ -82,4 +82,19 @@ Cd stage1_cd(const EntryFacts& facts, std::uint16_t asid, const pagetable::Field
   return cd;
 }
 
+Cd sva_cd(const EntryFacts& facts, std::uint16_t asid, const pagetable::Fields& table, std::uint64_t mair,
+          Stalls stalls) {
+  return stage1_cd(facts, asid, table, stalls).with(Cd::MAIR0, mair & 0xffff'ffff).with(Cd::MAIR1, mair >> 32);
+}
+
+Cd quiet_cd(const EntryFacts& facts, const Cd& cd) {
+  Cd quiet = cd;
+  quiet.set(Cd::EPD0, 1);
+  quiet.set(Cd::T0SZ, 0).set(Cd::TG0, Tg0::k4).set(Cd::TTB0, 0);
+  quiet.set(Cd::IR0, Cacheability::non_cacheable).set(Cd::OR0, Cacheability::non_cacheable);
+  quiet.set(Cd::SH0, Shareability::non_shareable);
+  quiet.set(Cd::R, 0).set(Cd::S, facts.stalls_forced);
+  return quiet;
+}
+
 } // namespace sluice::driver

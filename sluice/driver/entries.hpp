@@ -36,6 +36,12 @@ arch::Ste table_ste(const EntryFacts& facts, std::uint64_t cd_table, arch::S1For
 arch::Ste stage2_ste(const EntryFacts& facts, std::uint16_t vmid, const pagetable::Fields& table, Stalls stalls = {});
 arch::Cd stage1_cd(const EntryFacts& facts, std::uint16_t asid, const pagetable::Fields& table, Stalls stalls = {});
 
+// Of a processor's table; and what takes its place when that is no more: no walk and no record of it, while SubstreamID
+// and ASID stay as they are. 5.4 EPD0, 5.5
+arch::Cd sva_cd(const EntryFacts& facts, std::uint16_t asid, const pagetable::Fields& table, std::uint64_t mair,
+                Stalls stalls);
+arch::Cd quiet_cd(const EntryFacts& facts, const arch::Cd& cd);
+
 using EntryWords = std::array<std::uint64_t, 8>;
 
 // The bits that the SMMU looks at in an entry with these contents; all others are IGNORED. 5.2, 5.2.1, 5.4

@@ -19,6 +19,10 @@ iommu::PageAsker asker_of(const iommu::Fault& fault) {
 void Smmu::poll() {
   look_at_errors();
   read_events(true);
+  if (parts_->due.load(Order::relaxed) != nullptr) {
+    const platform::MutexGuard guard{platform().sync, mutex()};
+    block_failed();
+  }
 }
 
 void Smmu::read_events(bool may_wait) {

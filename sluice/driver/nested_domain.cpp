@@ -17,7 +17,7 @@ void NestedDomain::release() {
   platform::Owned<NestedDomain>{parts_.platform.memory, this}.reset();
 }
 
-base::Status NestedDomain::accepts(const SmmuDevice& device) const {
+base::Status NestedDomain::accepts(const SmmuDevice& device, iommu::Target) const {
   if (guest_.config != arch::SteConfig::stage1) {
     return {};
   }
@@ -26,7 +26,9 @@ base::Status NestedDomain::accepts(const SmmuDevice& device) const {
 }
 
 DomainEntry NestedDomain::entry(const SmmuDevice& device) const {
-  return {DomainEntry::Kind::whole, merged_ste(guest_, viommu_.parent().entry(device).ste), {}};
+  // A guest that has not asked for ATS does not invalidate what endpoints cache of its stage 1.
+  const bool no_ats = guest_.config == arch::SteConfig::stage1 && !guest_.wants_ats;
+  return {DomainEntry::Kind::whole, merged_ste(guest_, viommu_.parent().entry(device).ste), {}, no_ats};
 }
 
 Audience* NestedDomain::audience() { return viommu_.parent().audience(); }

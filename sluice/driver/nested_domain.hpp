@@ -18,7 +18,7 @@ public:
   const GuestSte& guest() const { return guest_; }
 
   // Errors: not_found (stage 1, and the guest has no name for the device: nothing could be invalidated).
-  base::Status accepts(const SmmuDevice& device) const override;
+  base::Status accepts(const SmmuDevice& device, iommu::Target target) const override;
   DomainEntry entry(const SmmuDevice& device) const override;
   Audience* audience() override;
   void flush(iommu::Change& change) override;

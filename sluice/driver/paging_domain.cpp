@@ -1,6 +1,7 @@
 #include <sluice/driver/paging_domain.hpp>
 
 #include <sluice/base/fence.hpp>
+#include <sluice/driver/atc.hpp>
 #include <sluice/driver/device.hpp>
 #include <sluice/driver/paging_options.hpp>
 
@@ -99,7 +100,11 @@ Progress PagingDomain::unmap(std::uint64_t iova, std::uint64_t size) {
   }
   if (anybody) {
     const Invalidation todo{gather, tag_, table_->config().granule, parts_.capabilities.range_invalidate};
-    const Status told = parts_.commands.submit(todo.commands());
+    Status told = parts_.commands.submit(todo.commands());
+    if (told && audience_.any_atc()) {
+      const platform::ReadSection section{parts_.platform.sync};
+      told = tell_atcs(parts_.commands, audience_, gather.ranges());
+    }
     if (!told) {
       distrust();
       table_->keep(gather);

@@ -17,7 +17,9 @@
 
 namespace sluice::driver {
 
+class SmmuDevice;
 class StaticDomain;
+class SvaDomain;
 
 // What the driver of one SMMU consists of, for its domains and devices.
 struct Parts {
@@ -47,6 +49,9 @@ struct Parts {
   SteWriter writer;
   Tags asids, vmids;
   HeldObjects held;
+  base::Atomic<SmmuDevice*> due{nullptr};       // to be blocked by whoever holds the unit's mutex next
+  SvaDomain* sva{};                             // with the unit's mutex held
+  base::Atomic<std::uint32_t> subscriptions{0}; // of address spaces that may still call
   PageResponder responder;
   iommu::PageRequests page_requests;
   StaticDomain* idle{};                                 // where requests of devices go that are attached to nothing

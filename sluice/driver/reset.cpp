@@ -125,7 +125,8 @@ Status Smmu::start() {
   if (!interrupts) {
     return interrupts;
   }
-  return p.handshake.cr0(cr0.with(CR0::SMMUEN, 1));
+  // 3.9.1: translated requests are let through only where ATS is on.
+  return p.handshake.cr0(cr0.with(CR0::SMMUEN, 1).with(CR0::ATSCHK, p.capabilities.ats && p.config.ats));
 }
 
 // 6.3.11, 6.3.12; guarded by SMMUEN and the queues' enables.
@@ -226,6 +227,9 @@ bool Smmu::stop() {
 Smmu::~Smmu() {
   const bool off = !touched_ || stop();
   platform().sync.reclaim();
+  // Domains that are gone may still be called by address spaces, for as long as their calls take.
+  base::check(platform::wait_until(platform().time, 10 * parts_->config.timeout_us,
+                                   [&] { return parts_->subscriptions.load(base::Order::acquire) == 0; }));
   if (off) {
     parts_->held.free_all();
     return;

@@ -2,6 +2,7 @@
 
 #include <sluice/driver/device.hpp>
 #include <sluice/driver/paging_domain.hpp>
+#include <sluice/driver/sva_domain.hpp>
 #include <sluice/platform/pci_translation.hpp>
 
 namespace sluice::driver {
@@ -44,6 +45,10 @@ Result<iommu::Domain*> Smmu::make_paging(const iommu::PagingOptions& options) {
   return PagingDomain::make(*this, *parts_, options);
 }
 
+Result<iommu::Domain*> Smmu::make_sva(iommu::AddressSpace& space) {
+  return SvaDomain::make(*this, mutex(), *parts_, space);
+}
+
 Result<iommu::Device*> Smmu::add(platform::PciFunction* function, std::span<const StreamID> streams,
                                  const DeviceFacts& facts) {
   if (streams.empty()) {
@@ -70,6 +75,7 @@ Result<iommu::Device*> Smmu::add(platform::PciFunction* function, std::span<cons
   Status added;
   {
     const platform::MutexGuard guard{platform().sync, mutex()};
+    block_failed();
     added = add_locked(device);
   }
   if (!added) {
@@ -77,6 +83,14 @@ Result<iommu::Device*> Smmu::add(platform::PciFunction* function, std::span<cons
     return added.error();
   }
   return &device;
+}
+
+void Smmu::block_failed() {
+  for (SmmuDevice* d = parts_->due.exchange(nullptr, Order::acquire); d != nullptr;) {
+    SmmuDevice* next = d->next_due;
+    d->block();
+    d = next;
+  }
 }
 
 Status Smmu::add_locked(SmmuDevice& device) {
@@ -90,6 +104,7 @@ Status Smmu::add_locked(SmmuDevice& device) {
   if (!linked) {
     return linked;
   }
+  device.take_over();
   if (!device.go_idle().confirmed) {
     parts_->writer.block(sids);
     return Errc::timed_out;
@@ -146,6 +161,7 @@ Status Smmu::remove(iommu::Device& device) {
     if (d.group() != nullptr || d.vdevice() != nullptr) {
       return Errc::busy;
     }
+    block_failed();
     static_cast<void>(d.leave()); // a time-out has marked the SMMU failed; the device's own memory is not reached by it
     for (const StreamID sid : d.sids()) {
       parts_->streams.set_owner(sid, nullptr);

@@ -40,6 +40,7 @@ public:
   iommu::Domain& identity() override { return identity_; }
   iommu::Domain& blocked() override { return blocked_; }
   base::Result<iommu::Domain*> make_paging(const iommu::PagingOptions& options) override;
+  base::Result<iommu::Domain*> make_sva(iommu::AddressSpace& space) override;
 
   // Type arm_smmuv3.
   base::Result<iommu::HwInfo> hw_info(std::uint32_t type, std::span<std::byte> into) override;
@@ -91,6 +92,8 @@ private:
   bool stop();
 
   base::Status add_locked(SmmuDevice& device);
+  // Devices whose endpoints have not answered somebody who could not wait for the mutex, which is held now.
+  void block_failed();
   base::Status link_leaves(std::span<const StreamID> sids);
 
   void settle_page_requests(const iommu::Domain& domain) override {

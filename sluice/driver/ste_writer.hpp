@@ -53,6 +53,8 @@ public:
   // Stores without telling anybody: for an SMMU that has failed.
   void block(std::span<const StreamID> sids);
 
+  arch::Ste read(StreamID sid) const { return streams_.read(sid); }
+
   // The steps of a plan:
   void store(const Step& step, std::span<const StreamID> sids, iommu::Change& change);
   void invalidate(std::span<const StreamID> sids, iommu::Change& change);

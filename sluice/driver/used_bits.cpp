@@ -21,10 +21,11 @@ constexpr EntryWords operator|(EntryWords a, const EntryWords& b) {
 
 // 5.2.1
 constexpr EntryWords always = bits(Ste::V);
-constexpr EntryWords valid = always | bits(Ste::Config);
+constexpr EntryWords configured = always | bits(Ste::Config);
 constexpr EntryWords passing = // all that is not aborted
-    valid | bits(Ste::MTCFG, Ste::MemAttr, Ste::ALLOCCFG, Ste::SHCFG, Ste::NSCFG, Ste::PRIVCFG, Ste::INSTCFG, Ste::CONT,
-                 Ste::IMPDEF_127_116, Ste::IMPDEF_159_144, Ste::IMPDEF_271_256, Ste::PARTID, Ste::PMG, Ste::MPAM_NS);
+    configured | bits(Ste::MTCFG, Ste::MemAttr, Ste::ALLOCCFG, Ste::SHCFG, Ste::NSCFG, Ste::PRIVCFG, Ste::INSTCFG,
+                      Ste::CONT, Ste::IMPDEF_127_116, Ste::IMPDEF_159_144, Ste::IMPDEF_271_256, Ste::PARTID, Ste::PMG,
+                      Ste::MPAM_NS);
 constexpr EntryWords translating = passing | bits(Ste::EATS, Ste::MEV, Ste::DRE, Ste::DCP);
 constexpr EntryWords stage1 = translating | bits(Ste::S1ContextPtr, Ste::S1CDMax, Ste::S1CIR, Ste::S1COR, Ste::S1CSH,
                                                  Ste::S1STALLD, Ste::S1PIE, Ste::S1MPAM, Ste::PPAR);
@@ -58,7 +59,7 @@ EntryWords used_bits(const Ste& ste, const EntryFacts& facts) {
   case SteConfig::nested:
     return first | stage2 | bits(Ste::S2PTW, Ste::VMSPtr);
   default:
-    return valid; // 0b0xx aborts
+    return configured; // 0b0xx aborts
   }
 }
 

@@ -36,10 +36,10 @@ public:
   // Errors: unsupported (not a paging domain), unaligned, invalid_argument (size 0), overflow, input_range,
   // output_range, no_permission, already_mapped, no_memory.
   virtual base::Progress map(std::uint64_t, std::uint64_t, std::uint64_t, Prot) { return {0, base::Errc::unsupported}; }
-  // When it returns no device can reach the `done` bytes, unless the error is timed_out or smmu_failed: then they are
-  // gone from the tables, and their pages must not be reused. Any thread; waits for the hardware, but takes no mutex.
-  // Errors: unsupported, unaligned, invalid_argument, overflow, input_range, would_split, not_mapped, timed_out,
-  // smmu_failed.
+  // When it returns no device can reach the `done` bytes, unless the error is timed_out, atc_timed_out or smmu_failed:
+  // then they are gone from the tables, and their pages must not be reused. Any thread; waits for the hardware, but
+  // takes no mutex. Errors: unsupported, unaligned, invalid_argument, overflow, input_range, would_split, not_mapped,
+  // timed_out, atc_timed_out (a device did not answer, and is quarantined), smmu_failed.
   virtual base::Progress unmap(std::uint64_t, std::uint64_t) { return {0, base::Errc::unsupported}; }
   // Errors: input_range, not_mapped (everything, in a blocked domain).
   virtual base::Result<std::uint64_t> iova_to_phys(std::uint64_t) { return base::Errc::unsupported; }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sluice/base/result.hpp>
+#include <sluice/iommu/address_space.hpp>
 #include <sluice/iommu/domain.hpp>
 #include <sluice/iommu/virtual.hpp>
 #include <sluice/platform/platform.hpp>
@@ -41,6 +42,10 @@ public:
   // Errors: unsupported (no such stage or combination), invalid_argument (page_sizes), no_memory, ids_exhausted,
   // smmu_failed.
   virtual base::Result<Domain*> make_paging(const PagingOptions& options) = 0;
+
+  // The domain of a process's own table, for PASIDs. Errors: unsupported (this IOMMU cannot walk it), already_exists
+  // (there is one), not_found (the address space has ended), no_memory, ids_exhausted, smmu_failed.
+  virtual base::Result<Domain*> make_sva(AddressSpace&) { return base::Errc::unsupported; }
 
   // Answers a group of page requests. Any thread, also the handler in its call.
   // Errors: not_found (it has been answered: by the time-out, or because its attachment or its handler ended).

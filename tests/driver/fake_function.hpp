@@ -1,0 +1,56 @@
+#pragma once
+
+#include <sluice/platform/pci_translation.hpp>
+
+#include <functional>
+#include <map>
+
+namespace sluice::test {
+
+// The configuration space of a PCI function with ATS and PASID, and who looks at what is written there.
+class FakeFunction : public platform::PciFunction {
+public:
+  explicit FakeFunction(unsigned pasid_bits = 9, bool ats = true) {
+    namespace pci = platform::pci;
+    words_[pci::extended_capabilities] = pci::pasid_id | 1U << 16 | std::uint32_t{ats_at} << 20;
+    words_[pci::extended_capabilities + pci::pasid_capability] = pasid_bits << pci::pasid_width_shift;
+    words_[ats_at] = (ats ? pci::ats_id : 0xffffU) | 1U << 16;
+  }
+  std::function<void(bool ats)> on_ats;
+  bool allowed{true};
+
+  bool ats() const { return (get(ats_at + platform::pci::ats_capability) >> 16 & platform::pci::ats_enable) != 0; }
+  unsigned stu() const { return get(ats_at + platform::pci::ats_capability) >> 16 & platform::pci::ats_stu; }
+  bool pasid() const {
+    return (get(platform::pci::extended_capabilities + platform::pci::pasid_capability) >> 16 & 1) != 0;
+  }
+  unsigned writes{};
+
+  platform::PciFacts facts() const override { return {allowed}; }
+  std::uint32_t config_read(std::uint16_t offset, unsigned size) override {
+    const std::uint32_t word = get(offset & 0xffcU) >> 8 * (offset & 3);
+    return size == 4 ? word : word & ((1U << 8 * size) - 1);
+  }
+  void config_write(std::uint16_t offset, unsigned size, std::uint32_t value) override {
+    const bool before = ats();
+    const unsigned shift = 8 * (offset & 3);
+    const std::uint32_t mask = (size == 4 ? ~0U : (1U << 8 * size) - 1) << shift;
+    auto& word = words_[offset & 0xffc];
+    word = (word & ~mask) | (value << shift & mask);
+    ++writes;
+    if (on_ats && before != ats()) {
+      on_ats(ats());
+    }
+  }
+
+private:
+  static constexpr std::uint16_t ats_at = 0x110;
+  std::uint32_t get(unsigned at) const {
+    const auto it = words_.find(at);
+    return it != words_.end() ? it->second : 0;
+  }
+
+  std::map<unsigned, std::uint32_t> words_;
+};
+
+} // namespace sluice::test
