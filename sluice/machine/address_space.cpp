@@ -51,7 +51,7 @@ base::Progress AddressSpace::unmap(std::uint64_t address, std::uint64_t size) {
 
 base::Status AddressSpace::end() {
   {
-    const std::scoped_lock lock{mutex_};
+    const platform::MutexGuard guard{platform_.sync, mutex_};
     base::check(!ended_);
     ended_ = true;
   }
@@ -73,7 +73,7 @@ iommu::TableFormat AddressSpace::format() const {
 }
 
 base::Status AddressSpace::subscribe(iommu::AddressSpaceUser& user) {
-  const std::scoped_lock lock{mutex_};
+  const platform::MutexGuard guard{platform_.sync, mutex_};
   if (ended_) {
     return Errc::not_found;
   }
@@ -83,7 +83,7 @@ base::Status AddressSpace::subscribe(iommu::AddressSpaceUser& user) {
 
 void AddressSpace::unsubscribe(iommu::AddressSpaceUser& user) {
   {
-    const std::scoped_lock lock{mutex_};
+    const platform::MutexGuard guard{platform_.sync, mutex_};
     const auto it = std::ranges::find(users_, &user, &User::user);
     if (it->running != 0) {
       it->leaving = true;
@@ -95,13 +95,13 @@ void AddressSpace::unsubscribe(iommu::AddressSpaceUser& user) {
 }
 
 std::size_t AddressSpace::users() {
-  const std::scoped_lock lock{mutex_};
+  const platform::MutexGuard guard{platform_.sync, mutex_};
   return users_.size();
 }
 
 void AddressSpace::leave(iommu::AddressSpaceUser& user) {
   {
-    const std::scoped_lock lock{mutex_};
+    const platform::MutexGuard guard{platform_.sync, mutex_};
     const auto it = std::ranges::find(users_, &user, &User::user);
     it->running -= 1;
     if (!it->leaving || it->running != 0) {
@@ -116,7 +116,7 @@ template <class Call>
 base::Status AddressSpace::tell(Call call) {
   std::vector<iommu::AddressSpaceUser*> all;
   {
-    const std::scoped_lock lock{mutex_};
+    const platform::MutexGuard guard{platform_.sync, mutex_};
     for (User& u : users_) {
       if (!u.leaving) {
         u.running += 1;

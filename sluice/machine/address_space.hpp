@@ -5,7 +5,6 @@
 #include <sluice/platform/platform.hpp>
 
 #include <memory>
-#include <mutex>
 #include <vector>
 
 namespace sluice::machine {
@@ -47,7 +46,7 @@ private:
 
   platform::Platform platform_;
   pagetable::OwnedPageTable table_;
-  std::mutex mutex_; // of what follows
+  platform::Mutex mutex_; // of what follows
   std::vector<User> users_;
   bool ended_{};
 };

@@ -14,11 +14,11 @@ using iommu::Stage;
 // Each attach from each state, with a table of CDs of either format.
 template <class F>
 void each_attach(F f) {
-  for (const bool linear : {false, true}) {
+  for (const auto kind : {PasidMachine::With::two_levels, PasidMachine::With::linear, PasidMachine::With::ats}) {
     for (const DeviceState& state : device_states()) {
       for (const Action& action : attach_actions()) {
-        SCOPED_TRACE(state.text() + ": " + action.text() + (linear ? ", linear" : ""));
-        f(state, action, linear);
+        SCOPED_TRACE(state.text() + ": " + action.text() + PasidMachine::name(kind));
+        f(state, action, kind);
       }
     }
   }
@@ -28,13 +28,14 @@ TEST(Rule2, AFailedAllocationChangesNothing) {
   std::uint64_t sweeps = 0;
   std::uint64_t refused = 0;
   std::map<std::uint64_t, int> lengths;
-  each_attach([&](const DeviceState& state, const Action& action, bool linear) {
+  each_attach([&](const DeviceState& state, const Action& action, PasidMachine::With kind) {
     for (std::uint64_t n = 1;; ++n) {
       SCOPED_TRACE(n);
-      PasidMachine c{state, linear};
+      PasidMachine c{state, kind};
       const auto before = c.words();
       const auto live = c.m.port.memory.counts();
       const auto users = c.users();
+      const auto capabilities = c.function.writes;
       const auto* attached = c.device->attached(action.target);
       c.m.fake.forget();
       c.m.port.memory.fail(n);
@@ -52,6 +53,7 @@ TEST(Rule2, AFailedAllocationChangesNothing) {
       EXPECT_EQ(c.m.port.memory.counts().plain_bytes, live.plain_bytes);
       EXPECT_EQ(c.m.port.memory.counts().dma_bytes, live.dma_bytes);
       EXPECT_EQ(c.users(), users);
+      EXPECT_EQ(c.function.writes, capabilities);
       EXPECT_EQ(c.device->attached(action.target), attached);
       if (result.error() != Errc::no_memory) { // a combination that is refused, whatever memory there is
         EXPECT_EQ(result.error(), Errc::busy);
@@ -63,7 +65,7 @@ TEST(Rule2, AFailedAllocationChangesNothing) {
           << "and the next attempt succeeds";
     }
   });
-  EXPECT_EQ(sweeps + refused, 2 * device_states().size() * attach_actions().size());
+  EXPECT_EQ(sweeps + refused, 3 * device_states().size() * attach_actions().size());
   for (const auto& [n, count] : lengths) {
     std::printf("%d sweeps succeeded when allocation %llu was to fail\n", count, static_cast<unsigned long long>(n));
   }
@@ -118,10 +120,10 @@ TEST(Rule2, MakingADomainWithoutMemoryLeaksNeitherMemoryNorTag) {
 template <class Each>
 std::map<std::uint64_t, int> stop_after_each_command(Each each) {
   std::map<std::uint64_t, int> lengths;
-  each([&](const DeviceState& state, const Action& action, bool linear) {
+  each([&](const DeviceState& state, const Action& action, PasidMachine::With kind) {
     for (std::uint64_t n = 0;; ++n) {
       SCOPED_TRACE(n);
-      PasidMachine c{state, linear};
+      PasidMachine c{state, kind};
       auto* const to = action.domain != 0 ? c.domains[action.domain] : nullptr;
       c.m.fake.stop_after = c.m.fake.consumed() + n;
       const auto blocks = c.m.port.memory.counts().dma_blocks;
@@ -141,6 +143,7 @@ std::map<std::uint64_t, int> stop_after_each_command(Each each) {
       EXPECT_TRUE(c.m.logged(Code::sync_timed_out));
       EXPECT_TRUE(c.m.logged(Code::device_failed));
       EXPECT_TRUE(c.device->failed());
+      EXPECT_FALSE(c.function.ats());
       for (const StreamID sid : PasidMachine::sids) {
         EXPECT_EQ(c.m.ste(sid)->get(Ste::Config), SteConfig::abort) << "blocked";
       }
@@ -176,11 +179,11 @@ TEST(Rule2, AChangeWhoseWaitRunsOutIsCompletedAndItsDeviceQuarantined) {
 
 TEST(Rule2, ADetachWhoseWaitRunsOutIsCompletedAndItsDeviceQuarantined) {
   const auto lengths = stop_after_each_command([](auto f) {
-    for (const bool linear : {false, true}) {
+    for (const auto kind : {PasidMachine::With::two_levels, PasidMachine::With::linear, PasidMachine::With::ats}) {
       for (const DeviceState& state : device_states()) {
         for (const Action& action : detach_actions()) {
-          SCOPED_TRACE(state.text() + ": " + action.text() + (linear ? ", linear" : ""));
-          f(state, action, linear);
+          SCOPED_TRACE(state.text() + ": " + action.text() + PasidMachine::name(kind));
+          f(state, action, kind);
         }
       }
     }
@@ -245,15 +248,16 @@ TEST(Rule2, AllMemoryComesBackWhenTheFailedSmmuIsOff) {
 // 3.21.3: what an entry points to is in memory before the entry, and an entry before its invalidation: at each command
 // a request of any kind meets the old configuration or the new one.
 TEST(Rule2, AtEachCommandOfAChangeEachRequestMeetsTheOldConfigurationOrTheNew) {
-  const auto check = [](const DeviceState& state, const Action& action, bool linear) {
-    PasidMachine after{state, linear};
+  const auto check = [](const DeviceState& state, const Action& action, PasidMachine::With kind) {
+    PasidMachine after{state, kind};
     if (!after.run(action).ok()) {
       return;
     }
     const auto next = after.meanings();
-    PasidMachine c{state, linear};
+    PasidMachine c{state, kind};
     const auto old = c.meanings();
     c.m.fake.on_command = [&](const arch::Command&) {
+      EXPECT_TRUE(!c.function.ats() || c.m.ste(0x10)->get(Ste::EATS) == arch::Eats::full);
       const auto now = c.meanings();
       for (std::size_t i = 0; i < now.size(); ++i) {
         EXPECT_TRUE(now[i] == old[i] || now[i] == next[i]) << "request " << i;
@@ -265,11 +269,11 @@ TEST(Rule2, AtEachCommandOfAChangeEachRequestMeetsTheOldConfigurationOrTheNew) {
     c.m.fake.on_command = {};
   };
   each_attach(check);
-  for (const bool linear : {false, true}) {
+  for (const auto kind : {PasidMachine::With::two_levels, PasidMachine::With::linear, PasidMachine::With::ats}) {
     for (const DeviceState& state : device_states()) {
       for (const Action& action : detach_actions()) {
-        SCOPED_TRACE(state.text() + ": " + action.text() + (linear ? ", linear" : ""));
-        check(state, action, linear);
+        SCOPED_TRACE(state.text() + ": " + action.text() + PasidMachine::name(kind));
+        check(state, action, kind);
       }
     }
   }

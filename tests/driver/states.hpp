@@ -1,5 +1,7 @@
 #pragma once
 
+#include "fake_function.hpp"
+#include "fake_space.hpp"
 #include "machine.hpp"
 
 #include <array>
@@ -15,7 +17,8 @@ inline const char* name(Where w) {
   return names[static_cast<int>(w)];
 }
 
-// Domains by letters: A is the RID's stage 1, S its stage 2; P and Q are of PASIDs, N is new to the device.
+// Domains by letters: A is the RID's stage 1, S its stage 2; P, Q and the address space W are of PASIDs, N and V are
+// new to the device.
 struct DeviceState {
   Where rid{};
   std::map<std::uint32_t, char> pasids{};
@@ -31,7 +34,7 @@ struct DeviceState {
 
 struct Action {
   iommu::Target target;
-  char domain{}; // I identity, B blocked, N stage 1, T stage 2, A and P as above; 0: detach
+  char domain{}; // I identity, B blocked, N stage 1, T stage 2, V an address space, A and P as above; 0: detach
 
   std::string text() const {
     const std::string at = target.is_rid() ? "RID" : std::to_string(target.value());
@@ -46,15 +49,15 @@ inline std::vector<DeviceState> device_states() {
     all.push_back({rid, {}});
     if (rid != Where::stage2) {
       all.push_back({rid, {{1, 'P'}}});
-      all.push_back({rid, {{1, 'P'}, {2, 'A'}, {200, 'Q'}}});
+      all.push_back({rid, {{1, 'W'}, {2, 'A'}, {200, 'Q'}}});
     }
   }
   return all;
 }
 inline std::vector<Action> attach_actions() {
   using iommu::Target;
-  return {{Target::rid(), 'I'},    {Target::rid(), 'B'},      {Target::rid(), 'N'},
-          {Target::rid(), 'T'},    {Target::pasid(1), 'N'},   {Target::pasid(1), 'A'},
+  return {{Target::rid(), 'I'},    {Target::rid(), 'B'},      {Target::rid(), 'N'},     {Target::rid(), 'T'},
+          {Target::pasid(1), 'N'}, {Target::pasid(1), 'V'},   {Target::pasid(3), 'V'},  {Target::pasid(1), 'A'},
           {Target::pasid(3), 'N'}, {Target::pasid(200), 'N'}, {Target::pasid(200), 'P'}};
 }
 inline std::vector<Action> detach_actions() {
@@ -77,18 +80,35 @@ struct PasidMachine {
   static constexpr unsigned pasid_bits = 9;
   static constexpr StreamID sids[] = {0x10, 0x210};
 
-  explicit PasidMachine(const DeviceState& state, bool linear = false, const hosted::PortConfig& config = small())
+  enum class With { two_levels, linear, ats };
+  static const char* name(With kind) {
+    constexpr const char* names[] = {"", ", linear", ", with ATS"};
+    return names[static_cast<int>(kind)];
+  }
+
+  explicit PasidMachine(const DeviceState& state, With kind = With::two_levels,
+                        const hosted::PortConfig& config = small())
       : m{config} {
+    m.fake.id(m.fake.get<arch::IDR0>().with(arch::IDR0::ATS, kind == With::ats));
     give_substreams(m.fake);
     auto wish = Machine::quick();
-    wish.linear_cd_tables = linear;
+    wish.linear_cd_tables = kind == With::linear;
     EXPECT_TRUE(m.start(wish));
-    device = &m.add({sids[0], sids[1]}, {.pasid_bits = pasid_bits});
+    auto added = m.smmu->add(kind == With::ats ? &function : nullptr, sids, {.pasid_bits = pasid_bits});
+    EXPECT_TRUE(added.ok());
+    m.devices.insert(*added);
+    device = static_cast<driver::SmmuDevice*>(*added);
     for (const char c : {'A', 'P', 'Q', 'N'}) {
       domains[c] = &m.paging();
     }
     domains['S'] = &m.paging(iommu::Stage::second);
     domains['T'] = &m.paging(iommu::Stage::second);
+    for (auto& [c, space] : spaces) {
+      auto made = m.smmu->make_sva(space);
+      EXPECT_TRUE(made.ok());
+      m.domains.insert(*made);
+      domains[c] = *made;
+    }
     domains['I'] = &m.smmu->identity();
     domains['B'] = &m.smmu->blocked();
     constexpr char of_rid[] = {0, 'I', 'B', 'A', 'S'};
@@ -186,6 +206,8 @@ struct PasidMachine {
     return all;
   }
 
+  FakeFunction function;
+  std::map<char, FakeSpace> spaces{{'V', {}}, {'W', {}}};
   Machine m;
   driver::SmmuDevice* device{};
   std::map<char, iommu::Domain*> domains;
