@@ -20,6 +20,7 @@ set(SLUICE_ALONE
   tests/iommufd/settings.cpp
   tests/machine/nested_test.cpp
   tests/machine/pasid_test.cpp
+  tests/model/ats_translated.cpp
   tests/model/commands.cpp
   tests/model/stage2.cpp
   tests/vfio/irqs.cpp)

@@ -159,7 +159,7 @@ Registers::Written Registers::write(std::uint32_t offset, unsigned size, std::ui
   if (bits != 0) {
     words_[i].store(now, base::Order::release);
   }
-  return {&reg, old, now, bits != 0};
+  return {&reg, old, now, (old & ~lanes) | (value & lanes), bits != 0};
 }
 
 } // namespace sluice::frame

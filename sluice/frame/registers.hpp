@@ -22,7 +22,8 @@ public:
     const arch::RegisterInfo* reg{}; // null: the write hit nothing
     std::uint64_t old{};
     std::uint64_t now{};
-    bool taken{}; // false: ignored as a whole
+    std::uint64_t asked{}; // what `now` would be if nothing stood in the way
+    bool taken{};          // false: ignored as a whole
 
     bool changed() const { return taken && old != now; }
   };

@@ -73,6 +73,9 @@ bool Core::fetch(std::uint32_t cons, arch::Command& command) {
 // 4.8: consuming a CFGI or TLBI guarantees nothing; it is on its way to the ports. False: the command has to wait.
 bool Core::execute(const arch::Command& command) {
   using enum arch::Opcode;
+  if (command.get(arch::Command::Opcode) != CMD_SYNC) {
+    software_faults_.consumed(command);
+  }
   switch (command.get(arch::Command::Opcode)) {
   case CMD_PREFETCH_CONFIG: // 4.2: without effect while SMMUEN is 0
   case CMD_PREFETCH_ADDR:
@@ -148,6 +151,7 @@ bool Core::complete_sync() {
     return true;
   }
   count_.syncs.fetch_add(1, base::Order::relaxed);
+  software_faults_.consumed(sync_command_);
   advance();
   signal_sync(sync_command_);
   return true;

@@ -35,6 +35,7 @@ void Core::write(std::uint32_t offset, unsigned size, std::uint64_t value) {
   {
     const platform::SpinGuard guard{sync_, write_lock_};
     const auto written = regs_.write(offset, size, value);
+    software_faults_.judge(regs_, written, facts_.id);
     if (!written.taken) {
       return;
     }

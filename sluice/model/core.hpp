@@ -8,6 +8,7 @@
 #include <sluice/model/log.hpp>
 #include <sluice/model/output_queue.hpp>
 #include <sluice/model/smmu.hpp>
+#include <sluice/model/software_faults.hpp>
 #include <sluice/model/stalls.hpp>
 
 #include <cstdint>
@@ -52,6 +53,7 @@ public:
   std::uint64_t dvm_sync();
   bool dvm_synced(std::uint64_t number);
   Snapshot snapshot();
+  SoftwareFaults& software_faults() { return software_faults_; }
 
   // The ports' side
   const Facts& facts() const { return facts_; }
@@ -171,6 +173,7 @@ private:
   base::Atomic<std::uint32_t> live_cr0_{0}; // SMMUEN and ATSCHK
   base::Atomic<std::uint32_t> live_gbpa_{0};
   InvalidationLog log_;
+  SoftwareFaults software_faults_;
 
   platform::SpinLock write_lock_;  // register writes take turns
   platform::SpinLock events_lock_; // the event queue's producer

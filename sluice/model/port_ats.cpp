@@ -73,6 +73,7 @@ RequestedTranslation PortCore::request_translation(const TranslationRequest& r, 
   }
   const arch::Eats eats = configuration_.eats(registers_, r.stream_id, ste);
   if (eats == arch::Eats::none) {
+    core_.software_faults().ats_is_off(r.stream_id);
     return forbidden();
   }
 
@@ -124,6 +125,7 @@ RequestedTranslation PortCore::request_translation(const TranslationRequest& r, 
                                : regime.stage1          ? entry.ipa_page()
                                                         : access.address; // 13.6.5
   c.address = output & ~mask_below(c.log2_size);
+  core_.software_faults().granted(r.stream_id);
   return {c};
 }
 
@@ -234,6 +236,7 @@ bool PortCore::find_translated(const Request& r, Regime& regime) {
   regime.merge = ste.get(arch::Ste::MEV) != 0;
   const arch::Eats eats = configuration_.eats(registers_, r.stream_id, ste);
   if (eats == arch::Eats::none) { // 5
+    core_.software_faults().ats_is_off(r.stream_id);
     fault_.event = EventType::F_TRANSL_FORBIDDEN;
     return false;
   }

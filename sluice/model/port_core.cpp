@@ -97,7 +97,13 @@ const PortCore::Binding* PortCore::bind(const Request& r) {
   }
   b = {};
   if (!configuration_.resolve(registers_, r.stream_id, r.substream_id, regime, fault_)) {
+    if (fault_.event == arch::EventType::C_BAD_STE || fault_.event == arch::EventType::C_BAD_CD) {
+      history_.illegal(key);
+    }
     return nullptr;
+  }
+  if (history_.legal(key)) {
+    core_.software_faults().note(SoftwareFault::live_entry_illegal, r.stream_id);
   }
   fill(b, regime);
   b.key = stored(key);

@@ -4,6 +4,7 @@
 #include <sluice/model/configuration.hpp>
 #include <sluice/model/core.hpp>
 #include <sluice/model/port.hpp>
+#include <sluice/model/stream_history.hpp>
 
 #include <array>
 #include <cstdint>
@@ -161,6 +162,7 @@ private:
   const std::unique_ptr<Binding[]> bindings_;
   const std::unique_ptr<Regime[]> regimes_;
   Fault fault_;
+  StreamHistory history_;
   const Regime* fault_regime_{};                  // whose overrides the event shows, if it got that far
   std::vector<std::unique_ptr<Waiting>> waiting_; // by ticket
   std::uint16_t retried_{0};                      // the ticket of the access in hand

@@ -85,6 +85,7 @@ void PortCore::apply(const arch::Command& command) {
   if (command == InvalidationLog::registers_changed) {
     // 3.11: a change of SMMUEN invalidates nothing.
     load_registers();
+    history_.forget();
     unbind_all();
     return;
   }

@@ -24,5 +24,6 @@ bool Smmu::step() { return core_->poll(); }
 const Features& Smmu::features() const { return core_->facts().features; }
 Counters Smmu::counters() const { return core_->counters(); }
 Snapshot Smmu::snapshot() const { return core_->snapshot(); }
+std::vector<SoftwareFinding> Smmu::software_faults() const { return core_->software_faults().found(); }
 
 } // namespace sluice::model

@@ -4,6 +4,7 @@
 #include <sluice/base/result.hpp>
 #include <sluice/model/bus.hpp>
 #include <sluice/model/features.hpp>
+#include <sluice/model/software_faults.hpp>
 #include <sluice/platform/sync.hpp>
 #include <sluice/platform/time.hpp>
 
@@ -77,6 +78,8 @@ public:
   const Features& features() const;
   Counters counters() const;
   Snapshot snapshot() const;
+  // What software has done that it must not do.
+  std::vector<SoftwareFinding> software_faults() const;
 
 private:
   friend class Port;

@@ -79,6 +79,8 @@ TEST(Conditions, EachCompletionIsInTheDocument) { all_are_listed<TranslationComp
 TEST(Conditions, EachFateOfAPageRequestIsInTheDocument) { all_are_listed<PageRequestFate>("PageRequestFate::", 3); }
 TEST(Conditions, EachPRGResponseIsInTheDocument) { all_are_listed<arch::PrgResponse>("PrgResponse::", 3); }
 
+TEST(Conditions, EachSoftwareFaultIsInTheDocument) { all_are_listed<SoftwareFault>("SoftwareFault::", 11); }
+
 TEST(Conditions, EachTestThatTheDocumentNamesIsHere) {
   const auto here = tests_here();
   const std::string text = document();
