@@ -8,14 +8,16 @@
 
 namespace sluice::machine {
 
-Endpoint::Endpoint(driver::Smmu& driver, FunctionRoutes& routes, pcie::Address address)
-    : engine{address}, function{engine}, driver_{driver}, routes_{routes} {}
+Endpoint::Endpoint(driver::Smmu& driver, FunctionRoutes& routes, hosted::Port& port, const SmmuConfig& config,
+                   pcie::Address address)
+    : engine{address, config.engine, port.device_sync, port.time}, function{engine, {config.features.ats}},
+      driver_{driver}, routes_{routes} {}
 
-base::Result<std::unique_ptr<Endpoint>> Endpoint::make(driver::Smmu& driver, FunctionRoutes& routes,
-                                                       std::uint32_t stream) {
+base::Result<std::unique_ptr<Endpoint>> Endpoint::make(driver::Smmu& driver, FunctionRoutes& routes, hosted::Port& port,
+                                                       const SmmuConfig& config, std::uint32_t stream) {
   // Behind one host bridge a StreamID is the Requester ID.
   const pcie::Address address{static_cast<std::uint16_t>(stream), stream};
-  std::unique_ptr<Endpoint> endpoint{new Endpoint{driver, routes, address}};
+  std::unique_ptr<Endpoint> endpoint{new Endpoint{driver, routes, port, config, address}};
   const std::array streams{stream};
   const auto device = driver.add(&endpoint->function, streams);
   if (!device) {
@@ -34,15 +36,21 @@ pcie::CopyReport Endpoint::copy(model::Port& port, const pcie::CopyJob& job) {
   return report;
 }
 
-pcie::CopyReport Endpoint::read(model::Port& port, std::uint64_t iova, void* into, std::uint64_t size) {
+void Endpoint::advance(model::Port& port, pcie::CopyTask& task) {
+  hosted::device_access([&] { engine.advance(port, task); });
+}
+
+pcie::CopyReport Endpoint::read(model::Port& port, std::uint64_t iova, void* into, std::uint64_t size,
+                                std::optional<unsigned> context) {
   pcie::CopyReport report;
-  hosted::device_access([&] { report = engine.read(port, iova, into, size); });
+  hosted::device_access([&] { report = engine.read(port, iova, into, size, context); });
   return report;
 }
 
-pcie::CopyReport Endpoint::write(model::Port& port, std::uint64_t iova, const void* from, std::uint64_t size) {
+pcie::CopyReport Endpoint::write(model::Port& port, std::uint64_t iova, const void* from, std::uint64_t size,
+                                 std::optional<unsigned> context) {
   pcie::CopyReport report;
-  hosted::device_access([&] { report = engine.write(port, iova, from, size); });
+  hosted::device_access([&] { report = engine.write(port, iova, from, size, context); });
   return report;
 }
 
@@ -61,7 +69,7 @@ SmmuNode::SmmuNode(const SmmuConfig& config, hosted::Port& port, const ClientMem
       mmio_{std::make_unique<Mmio>(*model_, interleave)}, spoiled_{std::make_unique<SpoiledMmio>(*mmio_, port.arena)} {
   driver_ = make_driver(config, *spoiled_, port, index);
   for (const std::uint32_t stream : config.streams) {
-    auto endpoint = Endpoint::make(*driver_, routes_, stream);
+    auto endpoint = Endpoint::make(*driver_, routes_, port, config, stream);
     if (!endpoint) {
       throw DriverRefused{refusal_text(index, "no endpoint with StreamID " + std::to_string(stream), endpoint.error())};
     }

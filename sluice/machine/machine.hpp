@@ -24,6 +24,7 @@ struct SmmuConfig {
   model::Knobs knobs{};
   driver::Config driver{};              // its wires are the machine's to choose
   std::vector<std::uint32_t> streams{}; // one copy engine behind each StreamID
+  pcie::CopyEngineConfig engine{};      // what each of them can do
 };
 
 struct Config {
@@ -40,24 +41,28 @@ public:
 // A copy engine that the driver has as a device and that may be bus master.
 class Endpoint {
 public:
-  // Errors: the driver's.
-  static base::Result<std::unique_ptr<Endpoint>> make(driver::Smmu& driver, FunctionRoutes& routes,
-                                                      std::uint32_t stream);
+  // Its requests for translations go through where the SMMU has ATS. Errors: the driver's.
+  static base::Result<std::unique_ptr<Endpoint>> make(driver::Smmu& driver, FunctionRoutes& routes, hosted::Port& port,
+                                                      const SmmuConfig& config, std::uint32_t stream);
   Endpoint(const Endpoint&) = delete;
   Endpoint& operator=(const Endpoint&) = delete;
   ~Endpoint();
 
   // The engine at work in the calling thread, as hardware.
   pcie::CopyReport copy(model::Port& port, const pcie::CopyJob& job);
-  pcie::CopyReport read(model::Port& port, std::uint64_t iova, void* into, std::uint64_t size);
-  pcie::CopyReport write(model::Port& port, std::uint64_t iova, const void* from, std::uint64_t size);
+  pcie::CopyReport read(model::Port& port, std::uint64_t iova, void* into, std::uint64_t size,
+                        std::optional<unsigned> context = {});
+  pcie::CopyReport write(model::Port& port, std::uint64_t iova, const void* from, std::uint64_t size,
+                         std::optional<unsigned> context = {});
+  void advance(model::Port& port, pcie::CopyTask& task);
 
   pcie::CopyEngine engine;
   PciFunction function;
   iommu::Device* device{};
 
 private:
-  Endpoint(driver::Smmu& driver, FunctionRoutes& routes, pcie::Address address);
+  Endpoint(driver::Smmu& driver, FunctionRoutes& routes, hosted::Port& port, const SmmuConfig& config,
+           pcie::Address address);
 
   driver::Smmu& driver_;
   FunctionRoutes& routes_;

@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <vector>
 
 namespace sluice::machine {
@@ -58,6 +59,30 @@ protected:
   Faults faults;
   Machine machine{one_smmu()};
 };
+
+TEST(MachineTranslations, AnInvalidationReachesTheEndpointThatItNames) {
+  auto config = one_smmu();
+  config.smmus[0].features.ats = true;
+  config.smmus[0].engine.ats.capabilities = {.ats = true};
+  Machine machine{config};
+  const auto generation = [&](std::size_t i) { return machine.smmu().endpoint(i).engine.ats()->atc().generation(); };
+  const auto first = generation(0);
+  const auto second = generation(1);
+  const std::array commands{arch::cmd::atc_inv(0x10, 0, 52), arch::cmd::sync()};
+  EXPECT_TRUE(machine.smmu().driver().submit(commands));
+  EXPECT_TRUE(platform::wait_until(machine.port().time, 2'000'000, [&] { return generation(1) != second; }));
+  EXPECT_EQ(generation(0), first);
+}
+
+TEST(MachineTranslations, TheWayToAnSMMUWithoutATSLetsNoneThrough) {
+  for (const bool ats : {false, true}) {
+    auto config = one_smmu();
+    config.smmus[0].features.ats = ats;
+    config.smmus[0].engine.ats.capabilities = {.ats = true};
+    Machine machine{config};
+    EXPECT_EQ(platform::PciTranslation{machine.smmu().endpoint(0).function}.has_ats(), ats);
+  }
+}
 
 TEST(MachineMessages, TheMessageOfASyncArrivesInMemory) {
   auto config = one_smmu();
