@@ -17,18 +17,32 @@ void PortCore::go_offline() {
   }
 }
 
+namespace {
+bool is_prefetch(const arch::Command& command) {
+  const auto opcode = command.get(arch::Command::Opcode);
+  return opcode == arch::Opcode::CMD_PREFETCH_CONFIG || opcode == arch::Opcode::CMD_PREFETCH_ADDR;
+}
+} // namespace
+
 // Applies what is new in the log and says so. Between accesses only: whoever waits for the position may take it that no
 // access uses anything older.
 void PortCore::catch_up() {
   const std::uint64_t before = seen_;
   const std::uint64_t head = head_.load(base::Order::acquire);
   bool complete = head - before <= InvalidationLog::size;
+  std::uint64_t hints = before; // those that no invalidation follows
   for (std::uint64_t at = before; complete && at != head; ++at) {
     arch::Command command;
     complete = core_.log().read(at, command);
-    if (complete) {
+    if (complete && !is_prefetch(command)) {
       apply(command);
+      hints = at + 1;
     }
+  }
+  // 3.21.3, 4.2: an earlier one is dropped. A CMD_SYNC behind the invalidation may have passed, after which nothing may
+  // be fetched by way of what was cached before.
+  for (arch::Command command; complete && hints != head && core_.log().read(hints, command); ++hints) {
+    prefetch(command);
   }
   if (!complete) {
     ++count_.lost_log;
@@ -87,10 +101,6 @@ void PortCore::apply(const arch::Command& command) {
     load_registers();
     history_.forget();
     unbind_all();
-    return;
-  }
-  if (command.get(Command::Opcode) == CMD_PREFETCH_CONFIG || command.get(Command::Opcode) == CMD_PREFETCH_ADDR) {
-    prefetch(command);
     return;
   }
   ++count_.invalidations;

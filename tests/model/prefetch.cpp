@@ -43,6 +43,15 @@ TEST_F(Prefetch, WhatWasPrefetchedIsStaleUntilItsCFGI) {
   EXPECT_EQ(rig.pa(1, 0x1000), 0x1000U);
 }
 
+// Found by fuzz/model.cpp: a port that was offline took the hint after the CMD_SYNC, by way of the old STE and CD.
+TEST_F(Prefetch, AHintBeforeAnInvalidationFetchesNothingByWayOfWhatThatHasInvalidated) {
+  EXPECT_EQ(rig.pa(1, 0x1000), page + 0x1000);
+  const auto walked = walks();
+  rig.run({prefetch_addr(1, 0x3000), cfgi_all(), tlbi_nsnh_all()});
+  rig.port->audit();
+  EXPECT_EQ(walks(), walked);
+}
+
 TEST_F(Prefetch, AnInvalidSTEIsCachedWithoutAnEvent) {
   rig.put_ste(2, Ste{});
   run(prefetch_config(2));
