@@ -13,6 +13,7 @@ packages_of() {
   guest) echo "debian-archive-keyring e2fsprogs" ;;
   cross) echo "g++-aarch64-linux-gnu" ;;
   clang) echo "clang" ;;
+  fuzz) echo "libclang-rt-14-dev" ;;
   esac
 }
 
@@ -28,6 +29,7 @@ reason_of() {
   guest) echo "to check what a guest is made of, and its root disk" ;;
   cross) echo "to build the core for bare metal" ;;
   clang) echo "the second compiler, and fuzzing" ;;
+  fuzz) echo "libFuzzer and its sanitizers" ;;
   esac
 }
 

@@ -340,19 +340,28 @@ def try_mutants(report):
         report.count(f"mutant {name}", killed, None if killed else os.path.join(mutants.WORK, name + ".log"))
 
 
+def fuzz(report):
+    """Each fuzz target for a while, and what its corpus reaches; the last line of the log says how much."""
+    for path in sorted(glob.glob(f"{ROOT}/fuzz/*.cpp")):
+        name = os.path.splitext(os.path.basename(path))[0]
+        if name != "replay" and report.check(f"fuzz {name}", [sys.executable, "scripts/fuzz.py", name, "--seconds", "45"]):
+            with open(log_path(f"fuzz {name}"), encoding="utf-8", errors="replace") as file:
+                print("    " + file.read().strip().splitlines()[-1], flush=True)
+
+
 def consumer(report):
     """A project outside the tree that finds the installed libraries."""
     if not os.path.isfile(os.path.join(ROOT, "tests", "install", "CMakeLists.txt")):
         return
     prefix, folder = os.path.join(ROOT, "build", "install"), os.path.join(ROOT, "build", "consumer")
     script = (f"cmake --install build/release --prefix '{prefix}' && cmake -G Ninja -S tests/install -B '{folder}' "
-              f"-DCMAKE_PREFIX_PATH='{prefix}' && cmake --build '{folder}' && '{folder}/consumer'")
+              f"-DCMAKE_PREFIX_PATH='{prefix}' && cmake --build '{folder}' && '{folder}/consumer' && '{folder}/model'")
     report.check("consumer project", ["sh", "-c", script])
 
 
 def main():
     parser = argparse.ArgumentParser(prog="run test", description=__doc__)
-    parser.add_argument("--all", action="store_true", help="also what is slow: asan, explore, clang, all guests, mutants, a consumer project")
+    parser.add_argument("--all", action="store_true", help="also what is slow: asan, explore, clang, fuzzing, all guests, mutants, a consumer project")
     parser.add_argument("--require-tsan", action="store_true", help="it is a failure if TSan cannot run; so with CI=true")
     parser.add_argument("--require-guest", action="store_true",
                         help="it is a failure if QEMU and a guest, or the kernel's headers, cannot be fetched; so with CI=true")
@@ -377,6 +386,7 @@ def main():
         build(report, "explore", "explore-tests")
         ctest(report, "explore", "-L", "explore")
         consumer(report)
+        fuzz(report)
         build(report, "clang", *EVERY_HEADER)
         ctest(report, "clang")
         try_mutants(report)

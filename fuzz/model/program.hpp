@@ -1,0 +1,54 @@
+#pragma once
+
+#include "machine.hpp"
+
+#include <optional>
+
+namespace sluice::fuzz {
+
+// An input as a program: a machine, then steps of software and traffic. After an invalidation of everything each
+// answer of the SMMU has to be the reference's, as long as only the SMMU changes what is in memory.
+class Program {
+public:
+  explicit Program(Input& input) : input_{input}, machine_{input} {}
+
+  void run();
+
+private:
+  static constexpr unsigned most_steps = 40;
+
+  void step();
+  model::Request some_request();
+
+  // Traffic
+  void access();
+  void check(const model::Request& request);
+  void compare(const model::Request& r, const reference::Answer& expected, const model::Outcome& outcome,
+               const std::vector<arch::Event>& events, bool writable);
+  void traffic_unchecked();
+  void ats(const model::Request& request, std::uint64_t choice);
+  void follow_up();
+
+  // Software
+  void refresh();
+  void spoil_something();
+  void change_with_invalidation();
+  void invalidate(const reference::Read& changed, const std::vector<std::uint64_t>& ipas, bool of_cd, bool was_leaf);
+  void command();
+  arch::Command some_command();
+  void write_register();
+  void read_register();
+  void plant_or_heal();
+  void answer_stall();
+
+  Input& input_;
+  Machine machine_;
+  bool fresh_{true};
+  bool hinted_{};                        // 4.2: something may be fetched that no transaction asks for
+  std::optional<model::Request> latest_; // checked since everything was invalidated
+  reference::Answer answer_;             // to that
+  std::vector<std::uint16_t> stalled_;   // tickets of `port`
+  std::vector<std::uint64_t> stags_;     // {StreamID, STAG}
+};
+
+} // namespace sluice::fuzz

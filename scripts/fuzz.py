@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""What `./run fuzz [NAME] [--seconds N]` does: builds fuzz-NAME (fuzz/NAME.cpp) with libFuzzer, starts it from what is kept in
+fuzz/corpus/NAME, and then prints how many lines of the layer NAME what is kept reaches. New inputs go to build/fuzz-work/NAME;
+--merge puts those that reach more into fuzz/corpus/NAME."""
+
+import argparse
+import glob
+import json
+import os
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+LEAST = 85.0  # per cent of the layer's lines that the corpus has to reach
+MAX_BYTES = "700"
+TIMEOUT = "25"  # seconds for one input: a hang
+
+
+def targets():
+    stems = (os.path.splitext(os.path.basename(path))[0] for path in glob.glob(f"{ROOT}/fuzz/*.cpp"))
+    return sorted(stem for stem in stems if stem != "replay")
+
+
+def build(preset, name):
+    for command in (["cmake", "--preset", preset], ["cmake", "--build", f"build/{preset}", "--target", f"fuzz-{name}"]):
+        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        if result.returncode != 0:
+            print((result.stdout + result.stderr)[-4000:], file=sys.stderr)
+            raise SystemExit(f"fuzz: '{' '.join(command)}' failed")
+
+
+def corpus(name):
+    return os.path.join(ROOT, "fuzz", "corpus", name)
+
+
+def fuzz(name, seconds, merge):
+    """Whether nothing was found."""
+    build("fuzz", name)
+    work = os.path.join(ROOT, "build", "fuzz-work", name)
+    os.makedirs(work, exist_ok=True)
+    os.makedirs(corpus(name), exist_ok=True)
+    program = os.path.join(ROOT, "build", "fuzz", f"fuzz-{name}")
+    limits = [f"-timeout={TIMEOUT}", f"-max_len={MAX_BYTES}", "-len_control=0", "-rss_limit_mb=4096"]
+    good = True
+    if seconds:
+        command = [program, f"-max_total_time={seconds}", *limits, f"-artifact_prefix={work}-", "-print_final_stats=1", work, corpus(name)]
+        good = subprocess.run(command, cwd=ROOT).returncode == 0
+    if merge:
+        good = subprocess.run([program, "-merge=1", "-use_counters=0", *limits, corpus(name), work], cwd=ROOT).returncode == 0 and good
+    return good
+
+
+def counted_lines(folder, layer):
+    """{file: {line: whether it ran}} by gcov, for the files of a layer."""
+    data = glob.glob(f"{folder}/**/*.gcda", recursive=True)
+    lines = {}
+    for start in range(0, len(data), 16):
+        result = subprocess.run(["gcov", "--json-format", "--stdout", *data[start:start + 16]], cwd=ROOT, capture_output=True, text=True)
+        for document in filter(None, result.stdout.split("\n")):
+            for file in json.loads(document)["files"]:
+                path = os.path.relpath(os.path.realpath(os.path.join(folder, file["file"])), ROOT)
+                if path.startswith(f"sluice/{layer}/"):
+                    seen = lines.setdefault(path, {})
+                    for line in file["lines"]:
+                        number = line["line_number"]
+                        seen[number] = seen.get(number, False) or line["count"] > 0
+    return lines
+
+
+def coverage(name):
+    """Per cent of the lines of sluice/NAME that the corpus reaches; prints them by file."""
+    build("coverage", name)
+    folder = os.path.join(ROOT, "build", "coverage")
+    for old in glob.glob(f"{folder}/**/*.gcda", recursive=True):
+        os.remove(old)
+    result = subprocess.run([os.path.join(folder, f"fuzz-{name}"), corpus(name)], cwd=ROOT, capture_output=True, text=True)
+    if result.returncode != 0:
+        print(result.stderr[-2000:], file=sys.stderr)
+        raise SystemExit("fuzz: the corpus has a finding")
+    lines = counted_lines(folder, name)
+    for path, seen in sorted(lines.items()):
+        missing = [number for number, ran in sorted(seen.items()) if not ran]
+        print(f"{100 * (len(seen) - len(missing)) / len(seen):6.1f} %  {path}" + (f"  not: {missing}" if missing else ""))
+    total = sum(len(seen) for seen in lines.values())
+    ran = sum(sum(seen.values()) for seen in lines.values())
+    share = 100 * ran / total if total else 0.0
+    print(f"fuzz-{name}: {result.stdout.strip()} reach {ran} of {total} lines of sluice/{name}: {share:.1f} %, at least {LEAST} wanted")
+    return share
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="run fuzz", description=__doc__)
+    parser.add_argument("name", nargs="?", default="model", choices=targets())
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--merge", action="store_true")
+    options = parser.parse_args()
+    good = fuzz(options.name, options.seconds, options.merge)
+    return 0 if coverage(options.name) >= LEAST and good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
