@@ -138,7 +138,7 @@ public:
   // From then on the function asks for no translation and uses none; what its ATC holds is still to be invalidated.
   void disable_ats() {
     if (ats_enabled()) {
-      const auto at = ats_ + pci::ats_control;
+      const std::uint32_t at = ats_ + pci::ats_control;
       write(at, read(at) & ~std::uint32_t{pci::ats_enable});
     }
   }
