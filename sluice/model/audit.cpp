@@ -1,65 +1,16 @@
 #include <sluice/model/port_core.hpp>
+#include <sluice/model/tlbi_scope.hpp>
 
 #include <algorithm>
 #include <bit>
 
-// The caches of a port against the tables. What an invalidation reaches is said here once more, apart from how it is
-// done.
+// The caches of a port against the tables.
 namespace sluice::model {
 
 namespace {
 
 using arch::Command;
-using arch::Opcode;
 using Kind = Context::Kind;
-
-// 4.4: the addresses that a TLBI names, widened to the leaf that the entry is of.
-bool names_address(const Command& command, const arch::IdRegisters& id, const TlbEntry& entry) {
-  const auto range = frame::decode(command, id, false).range;
-  if (range.last - range.first >= 1ULL << 55) {
-    return true;
-  }
-  const std::uint64_t low = mask_below(entry.leaf_log2() < 12 ? 0 : entry.leaf_log2() - 12);
-  return entry.page() >= (page_of(range.first) & ~low) && entry.page() <= (page_of(range.last) | low);
-}
-
-// 4.4: whether a TLBI is about translations of a context.
-bool names_context(const Command& command, const Context& c, bool has_vmids, std::uint16_t any_vmid) {
-  const auto vmid = static_cast<std::uint16_t>(command.get(Command::VMID));
-  const auto asid = static_cast<std::uint16_t>(command.get(Command::ASID));
-  const bool of_vm = c.world == World::el1 && (!has_vmids || (c.vmid | any_vmid) == (vmid | any_vmid));
-  const bool of_el2 = c.world != World::el1;
-  const bool of_asid = c.kind == Kind::va && c.asid == asid;
-  switch (command.get(Command::Opcode)) {
-  case Opcode::CMD_TLBI_NSNH_ALL:
-    return c.world == World::el1;
-  case Opcode::CMD_TLBI_S12_VMALL:
-    return of_vm;
-  case Opcode::CMD_TLBI_S2_IPA:
-    return of_vm && c.kind == Kind::ipa;
-  case Opcode::CMD_TLBI_NH_ALL:
-  case Opcode::CMD_TLBI_NH_VAA:
-    return of_vm && c.kind != Kind::ipa;
-  case Opcode::CMD_TLBI_NH_ASID:
-    return of_vm && of_asid;
-  case Opcode::CMD_TLBI_NH_VA:
-    return of_vm && (of_asid || c.kind == Kind::va_global);
-  case Opcode::CMD_TLBI_EL2_ALL:
-  case Opcode::CMD_TLBI_EL2_VAA:
-    return of_el2;
-  case Opcode::CMD_TLBI_EL2_ASID:
-    return of_el2 && of_asid;
-  case Opcode::CMD_TLBI_EL2_VA:
-    return of_el2 && (of_asid || c.kind == Kind::va_global || c.world == World::el2);
-  default:
-    return false;
-  }
-}
-
-bool by_address(Opcode opcode) {
-  return opcode == Opcode::CMD_TLBI_NH_VA || opcode == Opcode::CMD_TLBI_NH_VAA || opcode == Opcode::CMD_TLBI_EL2_VA ||
-         opcode == Opcode::CMD_TLBI_EL2_VAA || opcode == Opcode::CMD_TLBI_S2_IPA;
-}
 
 // 3.4.1: bits 63:56 of a page's address repeat bit 55, or do not count.
 std::uint64_t address_of(const TlbEntry& entry) {
@@ -104,8 +55,7 @@ Audit PortCore::audit(std::span<const Command> scope) {
   }
   const auto in_scope = [&](const Context& context, const TlbEntry& entry) {
     return scope.empty() || std::any_of(scope.begin(), scope.end(), [&](const Command& command) {
-             return names_context(command, context, facts_.features.stage2, vmid_wildcard()) &&
-                    (!by_address(command.get(Command::Opcode)) || names_address(command, facts_.id, entry));
+             return names(command, facts_, vmid_wildcard(), context, entry);
            });
   };
   const auto known = audited();

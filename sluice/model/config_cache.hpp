@@ -17,6 +17,14 @@ public:
     return e.used && e.key == key ? &e.value : nullptr;
   }
   template <class Do>
+  void each(Do action) const {
+    for (const Entry& e : entries_) {
+      if (e.used) {
+        action(e.key, e.value);
+      }
+    }
+  }
+  template <class Do>
   void each(Do action) {
     for (Entry& e : entries_) {
       if (e.used) {

@@ -5,6 +5,7 @@
 #include <sluice/model/adversary.hpp>
 #include <sluice/model/config_cache.hpp>
 #include <sluice/model/contexts.hpp>
+#include <sluice/model/stale_use.hpp>
 #include <sluice/model/walker.hpp>
 
 #include <cstdint>
@@ -52,6 +53,13 @@ public:
   void lose_something();
 
   std::uint64_t reads() const { return reads_; }
+
+  // The first structure on the way of {sid, index} that both have cached and that is not the same.
+  struct Differs {
+    StaleKind kind{};
+    std::uint64_t cached{}, memory{}; // the first words that differ
+  };
+  std::optional<Differs> differs(const Configuration& memory, std::uint32_t sid, std::uint32_t index) const;
 
 private:
   // An STE or CD as far as its words have been fetched.

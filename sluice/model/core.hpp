@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sluice/arch/event.hpp>
+#include <sluice/arch/queues.hpp>
 #include <sluice/base/fence.hpp>
 #include <sluice/frame/registers.hpp>
 #include <sluice/model/atc_invalidations.hpp>
@@ -9,6 +10,7 @@
 #include <sluice/model/output_queue.hpp>
 #include <sluice/model/smmu.hpp>
 #include <sluice/model/software_faults.hpp>
+#include <sluice/model/stale_use.hpp>
 #include <sluice/model/stalls.hpp>
 
 #include <cstdint>
@@ -54,6 +56,11 @@ public:
   bool dvm_synced(std::uint64_t number);
   Snapshot snapshot();
   SoftwareFaults& software_faults() { return software_faults_; }
+  StaleUseLog& stale_uses() { return stale_uses_; }
+  std::uint64_t syncs() const { return count_.syncs.load(base::Order::acquire); }
+  // Whether one of the commands that wait in the queue, or that a port at `seen` has not applied, is such a one.
+  template <class Matches>
+  bool any_outstanding(std::uint64_t seen, Matches matches);
 
   // The ports' side
   const Facts& facts() const { return facts_; }
@@ -174,6 +181,7 @@ private:
   base::Atomic<std::uint32_t> live_gbpa_{0};
   InvalidationLog log_;
   SoftwareFaults software_faults_;
+  StaleUseLog stale_uses_{sync_};
 
   platform::SpinLock write_lock_;  // register writes take turns
   platform::SpinLock events_lock_; // the event queue's producer
@@ -205,5 +213,27 @@ private:
     base::Atomic<std::uint32_t> holding_port{0};
   } count_;
 };
+
+template <class Matches>
+bool Core::any_outstanding(std::uint64_t seen, Matches matches) {
+  arch::Command command;
+  // The queue first: what is consumed meanwhile is in the log by then.
+  const auto prod = static_cast<std::uint32_t>(regs_.get<arch::CMDQ_PROD>().get(arch::CMDQ_PROD::WR));
+  const auto cons = static_cast<std::uint32_t>(regs_.get<arch::CMDQ_CONS>().get(arch::CMDQ_CONS::RD));
+  const unsigned log2 =
+      arch::effective_log2(regs_.get<arch::CMDQ_BASE>().get(arch::CMDQ_BASE::LOG2SIZE), facts_.features.cmdq_log2);
+  const std::uint32_t used = arch::queue_used(prod, cons, log2);
+  for (std::uint32_t i = 0; i < used && i < std::uint32_t{1} << log2; ++i) {
+    if (fetch(arch::queue_advance(cons, log2, i), command) && matches(command)) {
+      return true;
+    }
+  }
+  for (std::uint64_t at = seen; at != log_.head().load(base::Order::acquire); ++at) {
+    if (!log_.read(at, command) || matches(command)) {
+      return true; // one that cannot be read any more may be it
+    }
+  }
+  return false;
+}
 
 } // namespace sluice::model

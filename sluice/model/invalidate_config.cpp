@@ -74,6 +74,31 @@ void Configuration::lose_something() {
   l1cds_.erase_if(whole);
 }
 
+std::optional<Configuration::Differs> Configuration::differs(const Configuration& memory, std::uint32_t sid,
+                                                             std::uint32_t index) const {
+  std::optional<Differs> found;
+  const auto first_levels = [&](StaleKind kind, const auto& mine, const auto& theirs) {
+    theirs.each([&](std::uint64_t key, const auto& value) {
+      const auto* cached = mine.find(key);
+      if (!found && cached != nullptr && cached->value.w[0] != value.value.w[0]) {
+        found = {kind, cached->value.w[0], value.value.w[0]};
+      }
+    });
+  };
+  const auto structures = [&](StaleKind kind, const auto* cached, const auto* fetched) {
+    for (std::size_t i = 0; !found && cached != nullptr && fetched != nullptr && i < cached->value.w.size(); ++i) {
+      if ((cached->have >> i & 1) != 0 && cached->value.w[i] != fetched->value.w[i]) {
+        found = {kind, cached->value.w[i], fetched->value.w[i]};
+      }
+    }
+  };
+  first_levels(StaleKind::l1std, l1stds_, memory.l1stds_);
+  structures(StaleKind::ste, stes_.find(sid), memory.stes_.find(sid));
+  first_levels(StaleKind::l1cd, l1cds_, memory.l1cds_);
+  structures(StaleKind::cd, cds_.find(key(sid, index)), memory.cds_.find(key(sid, index)));
+  return found;
+}
+
 void Configuration::clear() {
   stes_.clear();
   atschk_.clear();

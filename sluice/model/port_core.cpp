@@ -5,9 +5,9 @@
 namespace sluice::model {
 
 PortCore::PortCore(Core& core)
-    : core_{core}, facts_{core.facts()}, bus_{core.bus()}, head_{facts_.knobs.adversary.late ? core.log().due()
-                                                                                             : core.log().head()},
-      choices_{facts_.knobs.adversary.seed}, slow_lane_{facts_.knobs.adversary.acts() ? 1ULL << 62 : 0},
+    : core_{core}, facts_{core.facts()}, bus_{core.bus()},
+      head_{facts_.knobs.adversary.late ? core.log().due() : core.log().head()}, choices_{facts_.knobs.adversary.seed},
+      slow_lane_{facts_.knobs.adversary.acts() || facts_.knobs.watch_stale ? 1ULL << 62 : 0},
       tlb_{facts_.knobs.tlb, facts_.knobs.walk_cache}, walker_{bus_, facts_, tlb_},
       configuration_{bus_, facts_, walker_, contexts_, choices_}, binding_mask_{facts_.knobs.ste_cache - 1},
       bindings_{new Binding[facts_.knobs.ste_cache]}, regimes_{new Regime[facts_.knobs.ste_cache]} {
@@ -16,6 +16,9 @@ PortCore::PortCore(Core& core)
   core_.attach(link_);
   choices_ = Choices{facts_.knobs.adversary.seed + link_.id};
   load_registers();
+  if (facts_.knobs.watch_stale) {
+    stale_watch_ = std::make_unique<StaleWatch>(bus_, facts_);
+  }
 }
 
 bool PortCore::resolve_slowly(const Request& r, Target& target) {
@@ -26,9 +29,15 @@ bool PortCore::resolve_slowly(const Request& r, Target& target) {
 bool PortCore::resolve_watched(const Request& r, Target& target) {
   recent_[latest_++ % recent_.size()] = r;
   idle();
+  if (stale_watch_) {
+    unbind_all(); // so that it goes by the caches of structures, which can be compared
+  }
   const Binding& b = bindings_[slot(key_of(r))];
   const bool hit = b.key == stored(key_of(r)) && resolve_hit(b, r, target);
   const bool served = hit || resolve_by_caches(r, target);
+  if (stale_watch_) {
+    watch_stale(r);
+  }
   idle();
   return served;
 }

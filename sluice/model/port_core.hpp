@@ -4,6 +4,7 @@
 #include <sluice/model/configuration.hpp>
 #include <sluice/model/core.hpp>
 #include <sluice/model/port.hpp>
+#include <sluice/model/stale_watch.hpp>
 #include <sluice/model/stream_history.hpp>
 
 #include <array>
@@ -126,6 +127,8 @@ private:
   std::uint16_t free_ticket();
   std::optional<Outcome> stall(const Request& request, Core::Recorded& edges);
 
+  void watch_stale(const Request& request); // port_stale.cpp
+
   // port_adversary.cpp
   static constexpr std::uint64_t most_prefetched = 256; // 4.2.2: of one command
   void prefetch(const arch::Command& command);
@@ -163,6 +166,7 @@ private:
   const std::unique_ptr<Regime[]> regimes_;
   Fault fault_;
   StreamHistory history_;
+  std::unique_ptr<StaleWatch> stale_watch_{};     // with Knobs::watch_stale
   const Regime* fault_regime_{};                  // whose overrides the event shows, if it got that far
   std::vector<std::unique_ptr<Waiting>> waiting_; // by ticket
   std::uint16_t retried_{0};                      // the ticket of the access in hand

@@ -87,6 +87,9 @@ void PortCore::unbind(Matches matches) {
 }
 
 void PortCore::forget_everything() {
+  if (stale_watch_) {
+    stale_watch_->forget();
+  }
   unbind_all();
   tlb_.clear();
   contexts_.clear();
@@ -104,6 +107,9 @@ void PortCore::apply(const arch::Command& command) {
     return;
   }
   ++count_.invalidations;
+  if (stale_watch_) {
+    stale_watch_->applied(command, vmid_wildcard());
+  }
   const auto sid = static_cast<std::uint32_t>(command.get(Command::StreamID));
   const auto ssid = static_cast<std::uint32_t>(command.get(Command::SubstreamID));
   switch (command.get(Command::Opcode)) {

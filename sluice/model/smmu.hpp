@@ -5,6 +5,7 @@
 #include <sluice/model/bus.hpp>
 #include <sluice/model/features.hpp>
 #include <sluice/model/software_faults.hpp>
+#include <sluice/model/stale_use.hpp>
 #include <sluice/platform/sync.hpp>
 #include <sluice/platform/time.hpp>
 
@@ -80,6 +81,8 @@ public:
   Snapshot snapshot() const;
   // What software has done that it must not do.
   std::vector<SoftwareFinding> software_faults() const;
+  // With Knobs::watch_stale.
+  StaleUses stale_uses() const;
 
 private:
   friend class Port;

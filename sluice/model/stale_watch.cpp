@@ -1,0 +1,122 @@
+#include <sluice/model/stale_watch.hpp>
+
+#include <sluice/arch/commands.hpp>
+#include <sluice/model/tlbi_scope.hpp>
+
+#include <bit>
+
+namespace sluice::model {
+
+using arch::Command;
+using arch::Opcode;
+
+Facts StaleWatch::plain(Facts facts) {
+  facts.knobs.adversary = {};
+  facts.knobs.ste_cache = facts.knobs.cd_cache = facts.knobs.tlb = facts.knobs.walk_cache = 1;
+  return facts;
+}
+
+StaleWatch::StaleWatch(Bus& bus, const Facts& facts)
+    : facts_{plain(facts)}, walker_{bus, facts_, tlb_, false}, memory_{bus, facts_, walker_, contexts_, choices_} {}
+
+std::optional<StaleWatch::Difference> StaleWatch::configuration(const LiveRegisters& registers, std::uint32_t sid,
+                                                                std::optional<std::uint32_t> ssid,
+                                                                const Configuration& cached) {
+  memory_.clear();
+  contexts_.clear();
+  tlb_.clear();
+  Regime regime;
+  Fault fault;
+  memory_.resolve(registers, sid, ssid, regime, fault);
+  const auto found = cached.differs(memory_, sid, ssid.value_or(0));
+  if (!found) {
+    return std::nullopt;
+  }
+  Difference d;
+  d.use = {
+      .kind = found->kind, .stream_id = sid, .substream_id = ssid, .cached = found->cached, .memory = found->memory};
+  const std::uint32_t index = ssid.value_or(0);
+  switch (found->kind) {
+  case StaleKind::l1std:
+    d.use.missing = arch::cmd::cfgi_ste(sid, false);
+    break;
+  case StaleKind::ste:
+    d.use.missing = arch::cmd::cfgi_ste(sid, true);
+    break;
+  default:
+    d.use.missing = arch::cmd::cfgi_cd(sid, index, found->kind == StaleKind::cd);
+    break;
+  }
+  return d;
+}
+
+std::optional<StaleWatch::Difference> StaleWatch::translation(const Regime& regime, const Context& context,
+                                                              const TlbEntry& entry, std::uint64_t address) {
+  tlb_.clear();
+  TlbEntry fresh;
+  Fault fault;
+  const auto wanted = static_cast<unsigned>(std::countr_zero(entry.allowed()));
+  const bool found = walker_.translate(regime, address, wanted, fresh, fault);
+  if (found && fresh.pa() == entry.pa() && (entry.allowed() & ~fresh.allowed()) == 0) {
+    return std::nullopt;
+  }
+  Difference d{.use = {.kind = StaleKind::translation, .cached = entry.pa()}, .context = context, .entry = entry};
+  if (found) {
+    d.use.memory = fresh.pa();
+  }
+  const bool of_stage2 =
+      regime.stage2 && (!regime.stage1 || (found ? fresh.ipa_page() == entry.ipa_page() : fault.stage2));
+  const std::uint64_t ipa = regime.stage1 ? entry.ipa_page() : address;
+  d.use.missing = of_stage2                     ? arch::cmd::tlbi_s2_ipa(context.vmid, ipa, true)
+                  : context.world != World::el1 ? arch::cmd::tlbi_el2_va(context.asid, address, true)
+                                                : arch::cmd::tlbi_nh_va(context.vmid, context.asid, address, true);
+  return d;
+}
+
+bool StaleWatch::is_stale(const Difference& d, std::uint64_t syncs) {
+  for (Difference& s : seen_) {
+    if (s.used && s.use.kind == d.use.kind && s.use.stream_id == d.use.stream_id &&
+        s.use.substream_id == d.use.substream_id && page_of(s.use.address) == page_of(d.use.address) &&
+        s.use.memory == d.use.memory) {
+      const bool now = !s.reported && syncs - s.syncs >= facts_.knobs.stale_after_syncs;
+      s.reported = s.reported || now;
+      return now;
+    }
+  }
+  Difference& s = seen_[next_++ % seen_.size()];
+  s = d;
+  s.syncs = syncs;
+  s.used = true;
+  s.reported = facts_.knobs.stale_after_syncs == 0;
+  return s.reported;
+}
+
+bool StaleWatch::covers(const Command& command, const Difference& d, std::uint16_t any_vmid) const {
+  const auto sid = static_cast<std::uint32_t>(command.get(Command::StreamID));
+  const bool leaf = command.get(Command::Leaf) != 0;
+  const bool of_cd = d.use.kind == StaleKind::cd || d.use.kind == StaleKind::l1cd;
+  switch (command.get(Command::Opcode)) {
+  case Opcode::CMD_CFGI_STE_RANGE: {
+    const auto low = mask_below(static_cast<unsigned>(command.get(Command::Range)) + 1);
+    return d.use.kind != StaleKind::translation && ((sid ^ d.use.stream_id) & ~low) == 0;
+  }
+  case Opcode::CMD_CFGI_STE:
+    // 4.3.1: an L1STD is that of all StreamIDs of its span.
+    return d.use.kind == StaleKind::l1std ? !leaf : d.use.kind != StaleKind::translation && sid == d.use.stream_id;
+  case Opcode::CMD_CFGI_CD:
+    return of_cd && sid == d.use.stream_id && (d.use.kind == StaleKind::cd || !leaf) &&
+           (d.use.kind == StaleKind::l1cd || command.get(Command::SubstreamID) == d.use.substream_id.value_or(0));
+  case Opcode::CMD_CFGI_CD_ALL:
+    return of_cd && sid == d.use.stream_id;
+  default:
+    return d.use.kind == StaleKind::translation && names(command, facts_, any_vmid, d.context, d.entry);
+  }
+}
+
+void StaleWatch::applied(const Command& command, std::uint16_t any_vmid) {
+  for (Difference& s : seen_) {
+    s.used = s.used && !covers(command, s, any_vmid);
+  }
+}
+
+} // namespace sluice::model
