@@ -66,7 +66,7 @@ TEST_F(AtsThreads, AfterTheSecondSYNCNothingOldIsUsed) {
   }
   std::uint64_t overwritten = 0;
   bool all_done = true;
-  for (unsigned round = 0; round < 2000 && all_done; ++round) {
+  for (unsigned round = 0; round < 800 && all_done; ++round) {
     const auto page = static_cast<unsigned>(random.below(shared_pages));
     const unsigned next = idle.front();
     idle.erase(idle.begin());
