@@ -167,6 +167,9 @@ Status Smmu::remove(iommu::Device& device) {
       parts_->streams.set_owner(sid, nullptr);
     }
     parts_->page_requests.settle(d, iommu::PageResponse::failed);
+    if (d.function() != nullptr) { // 7.8.9.3: its ATS is off by now
+      static_cast<void>(platform::PciTranslation{*d.function()}.disable_pasid());
+    }
   }
   platform().sync.reclaim(); // an event that is being reported may name it
   if (d.failed()) {          // those domains that could not be told have its StreamIDs in their audience

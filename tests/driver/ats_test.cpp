@@ -290,6 +290,10 @@ TEST_F(AtsOf, PasidsAreEnabledBeforeItAndByTheirCapability) {
   EXPECT_TRUE(function.pasid());
   EXPECT_FALSE(function.ats());
   EXPECT_EQ(device->max_pasids(), 512U);
+  ASSERT_TRUE(device->attach(m.paging()).ok());
+  ASSERT_TRUE(m.remove(*device));
+  EXPECT_FALSE(function.ats());
+  EXPECT_FALSE(function.pasid());
 }
 
 TEST(AtsWithout, TheSystemsPermissionTheSmmusFeatureOrTheKnobThereIsNone) {
