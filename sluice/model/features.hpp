@@ -60,7 +60,7 @@ struct Knobs {
   bool reserved_bits_illegal{true};
   unsigned ste_cache{64}; // entries of each port's caches, powers of two
   unsigned cd_cache{64};
-  unsigned tlb{4096};
+  unsigned tlb{65536};                        // 32 bytes each, as far as they are used
   unsigned walk_cache{512};                   // pointers to tables
   bool merge_events{false};                   // 7.3.1: with STE.MEV, an event as the latest in the queue is merged
   bool wires{true};                           // 3.18: interrupts have wires, whether or not IDR0.MSI

@@ -99,7 +99,7 @@ void Tlb::invalidate(std::uint32_t context, const frame::AddressRange& range) {
 void Tlb::lose_something(Choices& choices) {
   const auto drop_one = [&](auto all) {
     const std::size_t from = choices.below(all.size());
-    for (std::size_t n = 0; n < all.size(); ++n) {
+    for (std::size_t n = 0; n < std::min<std::size_t>(all.size(), 4096); ++n) {
       auto& e = all[(from + n) & (all.size() - 1)];
       if (e.tag != 0) {
         e = {};
@@ -112,8 +112,12 @@ void Tlb::lose_something(Choices& choices) {
 }
 
 void Tlb::clear() {
-  std::ranges::fill(entries(), TlbEntry{});
-  std::ranges::fill(walks(), WalkEntry{});
+  if (leaf_sizes_ != 0) {
+    std::ranges::fill(entries(), TlbEntry{});
+  }
+  if (spans_ != 0) {
+    std::ranges::fill(walks(), WalkEntry{});
+  }
   leaf_sizes_ = 0;
   spans_ = 0;
   has_globals_ = false;

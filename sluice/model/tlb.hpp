@@ -5,8 +5,11 @@
 #include <sluice/model/facts.hpp>
 
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
+#include <new>
 #include <span>
+#include <type_traits>
 
 namespace sluice::model {
 
@@ -94,7 +97,7 @@ public:
   // Both are powers of two.
   Tlb(unsigned entries, unsigned walk_entries)
       : entry_mask_{entries - 1},
-        walk_mask_{walk_entries - 1}, entries_{new TlbEntry[entries]}, walks_{new WalkEntry[walk_entries]} {}
+        walk_mask_{walk_entries - 1}, entries_{zeroes<TlbEntry>(entries)}, walks_{zeroes<WalkEntry>(walk_entries)} {}
 
   // Null when it is not there.
   const TlbEntry* find(const TlbKey& key, std::uint64_t page) const {
@@ -122,6 +125,22 @@ public:
   std::span<const TlbEntry> all() const { return {entries_.get(), entry_mask_ + 1}; }
 
 private:
+  struct Free {
+    void operator()(void* memory) const { std::free(memory); }
+  };
+  template <class Entry>
+  using Zeroes = std::unique_ptr<Entry[], Free>;
+  // Empty entries. Pages of a large array that are never used cost nothing.
+  template <class Entry>
+  static Zeroes<Entry> zeroes(std::size_t n) {
+    static_assert(std::is_trivially_copyable_v<Entry> && std::is_trivially_destructible_v<Entry>);
+    void* memory = std::calloc(n, sizeof(Entry));
+    if (memory == nullptr) {
+      throw std::bad_alloc{};
+    }
+    return Zeroes<Entry>{static_cast<Entry*>(memory)};
+  }
+
   std::span<TlbEntry> entries() { return {entries_.get(), entry_mask_ + 1}; }
   std::span<WalkEntry> walks() { return {walks_.get(), walk_mask_ + 1}; }
   static std::size_t slot(const TlbKey& key, std::uint64_t page) {
@@ -137,8 +156,8 @@ private:
 
   const std::size_t entry_mask_;
   const std::size_t walk_mask_;
-  const std::unique_ptr<TlbEntry[]> entries_;
-  const std::unique_ptr<WalkEntry[]> walks_;
+  const Zeroes<TlbEntry> entries_;
+  const Zeroes<WalkEntry> walks_;
   std::uint64_t leaf_sizes_{0}; // bit n: a leaf of 2^n bytes has been inserted since the last clear()
   std::uint64_t spans_{0};      // bit n: likewise a table of that span
   bool has_globals_{false};
