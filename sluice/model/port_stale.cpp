@@ -1,4 +1,4 @@
-#include <sluice/model/port_core.hpp>
+#include <sluice/model/port_path.hpp>
 
 #include <algorithm>
 
