@@ -25,6 +25,7 @@ struct Capabilities {
   bool attr_types{};       // IDR1.ATTR_TYPES_OVR
   bool range_invalidate{}; // IDR3.RIL
   bool s2fwb{};            // IDR3.FWB
+  bool dirty{};            // IDR0.HTTU: access flag and dirty state
 
   unsigned output_bits{};  // IDR5.OAS
   unsigned virtual_bits{}; // IDR5.VAX

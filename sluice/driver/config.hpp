@@ -1,9 +1,11 @@
 #pragma once
 
+#include <sluice/iommu/region.hpp>
 #include <sluice/iommu/unit.hpp>
 #include <sluice/platform/irq.hpp>
 
 #include <cstdint>
+#include <span>
 
 namespace sluice::driver {
 
@@ -20,6 +22,7 @@ struct Wire {
 
 // What the system knows of a requester that no register or configuration space says.
 struct DeviceFacts {
+  std::span<const iommu::Region> regions{}; // that firmware reserves for it; outlives the device
   bool may_stall{}; // its transactions may wait for software (3.12.2): it is no PCIe function, or one that bears it
   unsigned pasid_bits{}; // it may use PASIDs below 2^this; 0: none. A PCI function's capability says it for itself
 };
@@ -32,11 +35,13 @@ struct Config {
   Wire gerror_wire{};
   unsigned command_queue_log2{10}; // entries; IDR1 may say less, and less is taken where memory is short
   unsigned event_queue_log2{10};
-  unsigned stream_bits{25};          // StreamIDs below 2^this; IDR1.SIDSIZE may say less
-  bool linear_stream_table{};        // also where two levels are possible
-  bool ats{true};                    // endpoints may cache translations, where system and SMMU permit it
-  bool linear_cd_tables{};           // also where two levels are possible; PASIDs below 2^10 then
-  std::uint64_t timeout_us{1000000}; // of each wait for the SMMU
+  unsigned stream_bits{25};           // StreamIDs below 2^this; IDR1.SIDSIZE may say less
+  bool linear_stream_table{};         // also where two levels are possible
+  bool ats{true};                     // endpoints may cache translations, where system and SMMU permit it
+  bool linear_cd_tables{};            // also where two levels are possible; PASIDs below 2^10 then
+  std::uint64_t timeout_us{1000000};  // of each wait for the SMMU
+  std::uint64_t deferred_unmaps{256}; // after which one of a domain's deferred unmaps flushes them
+  iommu::Region msi_region{0x8000000, 0x80fffff, iommu::RegionKind::software_msi, {}};
   // What waits for an answer can only be told in the command queue, for which an interrupt that has interrupted a
   // submitter must not wait. If so, records that want an answer are left for poll().
   bool interrupts_may_wait{true};

@@ -17,12 +17,15 @@ struct Counters {
   std::uint64_t changes_store128{};
   std::uint64_t changes_swung{};
   std::uint64_t changes_disruptive{};
-  std::uint64_t events{};           // records read
-  std::uint64_t events_unknown{};   // of a StreamID that no device has
-  std::uint64_t events_unhandled{}; // nobody wanted them
-  std::uint64_t events_of_guests{}; // handed on to a guest
-  std::uint64_t event_overflows{};  // times that the SMMU reported lost records. 7.4
-  std::uint64_t global_errors{};    // GERROR bits seen, CMDQ_ERR apart
+  std::uint64_t invalidations_by_page{};  // calls that told the SMMU of each leaf
+  std::uint64_t invalidations_by_range{}; // ... of ranges, IDR3.RIL
+  std::uint64_t invalidations_of_all{};   // ... to forget a whole ASID or VMID
+  std::uint64_t events{};                 // records read
+  std::uint64_t events_unknown{};         // of a StreamID that no device has
+  std::uint64_t events_unhandled{};       // nobody wanted them
+  std::uint64_t events_of_guests{};       // handed on to a guest
+  std::uint64_t event_overflows{};        // times that the SMMU reported lost records. 7.4
+  std::uint64_t global_errors{};          // GERROR bits seen, CMDQ_ERR apart
   iommu::PageRequestCounters page_requests{};
 };
 

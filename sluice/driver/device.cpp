@@ -59,6 +59,21 @@ Result<SmmuDevice*> SmmuDevice::make(iommu::Unit& unit, Parts& parts, platform::
   return device->release();
 }
 
+std::size_t SmmuDevice::regions(std::span<iommu::Region> into) const {
+  std::size_t count = 0;
+  const auto add = [&](const iommu::Region& region) {
+    if (count < into.size()) {
+      into[count] = region;
+    }
+    ++count;
+  };
+  add(parts_.config.msi_region);
+  for (const iommu::Region& region : facts_.regions) {
+    add(region);
+  }
+  return count;
+}
+
 void SmmuDevice::destroy() { platform::Owned<SmmuDevice>{parts_.platform.memory, this}.reset(); }
 
 SmmuDomain* SmmuDevice::domain_at(bool has_pasid, std::uint32_t pasid) const {

@@ -24,6 +24,8 @@ public:
 
   std::uint32_t max_pasids() const override { return shape_.bits != 0 ? 1U << shape_.bits : 0; }
 
+  std::size_t regions(std::span<iommu::Region> into) const override;
+
   // Sorted, each once.
   std::span<const StreamID> sids() const { return sids_; }
   platform::PciFunction* function() const { return function_; }

@@ -14,11 +14,16 @@ Command invalidate_all(Tag tag) {
   return tag.stage == Stage::one ? cmd::tlbi_nh_asid(0, tag.id) : cmd::tlbi_s12_vmall(tag.id);
 }
 
-Invalidation::Invalidation(const pagetable::Gather& gather, Tag tag, Granule granule, bool ranges) {
+// 4.4: of a VMID, TLBI_S12_VMALL takes both stages' translations and what is cached of walks.
+Invalidation::Invalidation(Tag tag) : count_{1} { commands_[0] = invalidate_all(tag); }
+
+Invalidation::Invalidation(const pagetable::Gather& gather, Tag tag, Granule granule, bool ranges)
+    : by_address_{true}, by_range_{ranges} {
   for (const GatherRange& range : gather.ranges()) {
     if (!(ranges ? add_range(range, tag, granule) : add_page(range, tag))) {
       commands_[0] = invalidate_all(tag);
       count_ = 1;
+      by_address_ = by_range_ = false;
       return;
     }
   }

@@ -2,6 +2,7 @@
 
 #include <sluice/arch/commands.hpp>
 #include <sluice/arch/granule.hpp>
+#include <sluice/base/atomic.hpp>
 #include <sluice/pagetable/config.hpp>
 #include <sluice/pagetable/gather.hpp>
 
@@ -26,9 +27,14 @@ inline constexpr std::size_t max_invalidations = 64;
 
 class Invalidation {
 public:
+  // All of a domain.
+  explicit Invalidation(Tag tag);
   // All that `gather` names. `ranges`: IDR3.RIL.
   Invalidation(const pagetable::Gather& gather, Tag tag, arch::Granule granule, bool ranges);
   std::span<const arch::Command> commands() const { return {commands_.data(), count_}; }
+  // Not more is named than has to go, but for what a range rounds up.
+  bool by_address() const { return by_address_; }
+  bool by_range() const { return by_range_; }
 
 private:
   bool add_page(const pagetable::Gather::Range& range, Tag tag);
@@ -38,6 +44,20 @@ private:
 
   std::array<arch::Command, max_invalidations + 2> commands_{};
   std::size_t count_{};
+  bool by_address_{};
+  bool by_range_{};
+};
+
+// How domains were invalidated.
+struct InvalidationCounts {
+  base::Atomic<std::uint64_t> pages{0};      // by one command for each leaf
+  base::Atomic<std::uint64_t> ranges{0};     // by one command for each range
+  base::Atomic<std::uint64_t> everything{0}; // by ASID or VMID
+
+  void count(const Invalidation& done) {
+    auto& n = done.by_range() ? ranges : done.by_address() ? pages : everything;
+    n.fetch_add(1, base::Order::relaxed);
+  }
 };
 
 } // namespace sluice::driver

@@ -34,6 +34,9 @@ Result<iommu::Domain*> PagingDomain::make(iommu::Unit& unit, Parts& parts, const
   if (parts.health.failed()) {
     return Errc::smmu_failed;
   }
+  if (options.dirty && !parts.facts.coherent) {
+    return Errc::unsupported; // 3.13: updates are atomic only in cacheable tables
+  }
   const auto config = paging_config(parts.capabilities, parts.config.stage, options);
   if (!config) {
     return config.error();
@@ -60,9 +63,11 @@ PagingDomain::PagingDomain(iommu::Unit& unit, Parts& parts, const iommu::PagingO
                            pagetable::OwnedPageTable table)
     : SmmuDomain{unit, iommu::DomainType::paging, geometry_of(table->config()), options.page_requests},
       Held{nullptr, [](Held& self) { static_cast<PagingDomain&>(self).free_self(); }}, parts_{parts}, tag_{tag},
-      table_{std::move(table)} {}
+      table_{std::move(table)}, deferred_{parts.platform.sync} {}
 
 void PagingDomain::release() {
+  // Nobody is attached: there is nobody to be told, only tables to be freed.
+  static_cast<void>(flush_unmaps());
   if (unclean_.load(Order::relaxed) == 0) {
     parts_.tags(tag_.stage).give_back(tag_.id);
     return free_self();
@@ -83,6 +88,33 @@ Result<std::uint64_t> PagingDomain::iova_to_phys(std::uint64_t iova) {
   return table_->iova_to_phys(iova);
 }
 
+// Who attaches publishes himself and then stores his entry: either he is seen here, or his entry is stored after the
+// table has changed.
+bool PagingDomain::heard_by_anybody(const pagetable::Gather& gather) const {
+  if (gather.empty()) {
+    return false;
+  }
+  base::full_fence();
+  return audience_.anybody();
+}
+
+Status PagingDomain::tell(const pagetable::Gather& gather, bool everything) {
+  const Invalidation todo =
+      everything ? Invalidation{tag_}
+                 : Invalidation{gather, tag_, table_->config().granule, parts_.capabilities.range_invalidate};
+  parts_.invalidations.count(todo);
+  Status told = parts_.commands.submit(todo.commands());
+  if (told && audience_.any_atc()) {
+    const platform::ReadSection section{parts_.platform.sync};
+    constexpr pagetable::Gather::Range all{};
+    told = tell_atcs(parts_.commands, audience_, everything ? std::span{&all, 1} : gather.ranges());
+  }
+  if (!told) {
+    distrust();
+  }
+  return told;
+}
+
 // The table first, then who may have seen it, told with one SYNC, then what it consisted of.
 Progress PagingDomain::unmap(std::uint64_t iova, std::uint64_t size) {
   pagetable::Gather gather;
@@ -91,28 +123,65 @@ Progress PagingDomain::unmap(std::uint64_t iova, std::uint64_t size) {
   {
     const platform::ReadSection section{parts_.platform.sync};
     progress = table_->unmap(iova, size, gather);
-    if (!gather.empty()) {
-      // Who attaches publishes himself and then stores his entry: either he is seen here, or his entry is stored after
-      // the table has changed.
-      base::full_fence();
-      anybody = audience_.anybody();
-    }
+    anybody = heard_by_anybody(gather);
   }
   if (anybody) {
-    const Invalidation todo{gather, tag_, table_->config().granule, parts_.capabilities.range_invalidate};
-    Status told = parts_.commands.submit(todo.commands());
-    if (told && audience_.any_atc()) {
-      const platform::ReadSection section{parts_.platform.sync};
-      told = tell_atcs(parts_.commands, audience_, gather.ranges());
-    }
+    const Status told = tell(gather);
     if (!told) {
-      distrust();
       table_->keep(gather);
       return {progress.done, told};
     }
   }
   table_->release(gather);
   return progress;
+}
+
+iommu::DeferredUnmap PagingDomain::unmap_deferred(std::uint64_t iova, std::uint64_t size) {
+  pagetable::Gather gather;
+  iommu::DeferredUnmap unmapped;
+  bool anybody = false;
+  {
+    const platform::ReadSection section{parts_.platform.sync};
+    unmapped.progress = table_->unmap(iova, size, gather);
+    anybody = heard_by_anybody(gather);
+  }
+  if (!anybody) {
+    table_->release(gather);
+    return unmapped;
+  }
+  const auto added = deferred_.add(gather);
+  unmapped.mark = added.mark;
+  if (added.waiting >= parts_.config.deferred_unmaps) {
+    const Status flushed = flush_unmaps();
+    if (!flushed) {
+      unmapped.progress.status = flushed;
+    }
+  }
+  return unmapped;
+}
+
+// What another flush has in its hands is covered by telling everything, without waiting for that one.
+Status PagingDomain::flush_unmaps() {
+  pagetable::Gather gather;
+  const auto taken = deferred_.take(gather);
+  if (taken.nothing) {
+    return {};
+  }
+  // Where nobody is attached any more, the tag has been flushed or the domain is distrusted.
+  base::full_fence();
+  bool anybody = false;
+  {
+    const platform::ReadSection section{parts_.platform.sync};
+    anybody = audience_.anybody();
+  }
+  const Status told = anybody ? tell(gather, !taken.alone) : Status{};
+  if (!told || unclean_.load(Order::relaxed) != 0) {
+    table_->keep(gather);
+    return told ? Status{Errc::smmu_failed} : told;
+  }
+  deferred_.confirm(taken.mark);
+  table_->release(gather);
+  return {};
 }
 
 void PagingDomain::flush(iommu::Change& change) {

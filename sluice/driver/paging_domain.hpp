@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sluice/driver/deferred.hpp>
 #include <sluice/driver/domain.hpp>
 #include <sluice/driver/invalidation.hpp>
 #include <sluice/pagetable/page_table.hpp>
@@ -16,7 +17,13 @@ public:
 
   base::Progress map(std::uint64_t iova, std::uint64_t pa, std::uint64_t size, iommu::Prot prot) override;
   base::Progress unmap(std::uint64_t iova, std::uint64_t size) override;
+  iommu::DeferredUnmap unmap_deferred(std::uint64_t iova, std::uint64_t size) override;
+  base::Status flush_unmaps() override;
+  std::uint64_t flushed() const override { return deferred_.flushed(); }
   base::Result<std::uint64_t> iova_to_phys(std::uint64_t iova) override;
+  base::Status set_dirty_tracking(bool on) override;
+  base::Progress read_dirty(std::uint64_t iova, std::uint64_t size, iommu::Clear clear,
+                            iommu::DirtySink& sink) override;
 
   DomainEntry entry(const SmmuDevice& device) const override;
   Audience* audience() override { return &audience_; }
@@ -30,11 +37,18 @@ public:
 private:
   void release() override;
   void free_self();
+  // Whether anybody may have translations of what has just been taken out of the table; in a read section.
+  bool heard_by_anybody(const pagetable::Gather& gather) const;
+  // Has all that `gather` names, or all of the domain, leave the caches. On an error nothing may be reused.
+  base::Status tell(const pagetable::Gather& gather, bool everything = false);
+  base::Progress take_dirty(std::uint64_t iova, std::uint64_t size, pagetable::Clear clear, pagetable::DirtySink& sink);
 
   Parts& parts_;
   Tag tag_;
   pagetable::OwnedPageTable table_;
   Audience audience_;
+  DeferredUnmaps deferred_;
+  base::Atomic<std::uint32_t> tracking_{0};
   base::Atomic<std::uint32_t> unclean_{0}; // an invalidation was not confirmed
 };
 

@@ -14,7 +14,8 @@ constexpr unsigned smaller(unsigned a, unsigned b) { return a < b ? a : b; }
 
 Result<pagetable::Stage> stage_of(const Capabilities& capabilities, iommu::Stage preferred,
                                   const iommu::PagingOptions& options) {
-  if (options.dirty || (options.page_requests && capabilities.stalls == StallModel::terminate)) {
+  if ((options.dirty && !capabilities.dirty) ||
+      (options.page_requests && capabilities.stalls == StallModel::terminate)) {
     return Errc::unsupported;
   }
   if (options.nest_parent) {
@@ -65,6 +66,7 @@ Result<pagetable::Config> paging_config(const Capabilities& capabilities, iommu:
   config.granule = *granule;
   config.output_bits = smaller(capabilities.output_bits, most);
   config.input_bits = *stage == pagetable::Stage::one ? smaller(capabilities.virtual_bits, most) : config.output_bits;
+  config.dirty = options.dirty;
   config.fwb = *stage == pagetable::Stage::two && capabilities.s2fwb;
   return config;
 }

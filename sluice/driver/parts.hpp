@@ -8,6 +8,7 @@
 #include <sluice/driver/handshake.hpp>
 #include <sluice/driver/health.hpp>
 #include <sluice/driver/held.hpp>
+#include <sluice/driver/invalidation.hpp>
 #include <sluice/driver/page_responder.hpp>
 #include <sluice/driver/ste_writer.hpp>
 #include <sluice/driver/stream_table.hpp>
@@ -52,6 +53,7 @@ struct Parts {
   base::Atomic<SmmuDevice*> due{nullptr};       // to be blocked by whoever holds the unit's mutex next
   SvaDomain* sva{};                             // with the unit's mutex held
   base::Atomic<std::uint32_t> subscriptions{0}; // of address spaces that may still call
+  InvalidationCounts invalidations;
   PageResponder responder;
   iommu::PageRequests page_requests;
   StaticDomain* idle{};                                 // where requests of devices go that are attached to nothing

@@ -31,6 +31,9 @@ Counters Smmu::counters() const {
   c.changes_store128 = changes(Way::store128);
   c.changes_swung = changes(Way::swing);
   c.changes_disruptive = changes(Way::disruptive);
+  c.invalidations_by_page = parts_->invalidations.pages.load(Order::relaxed);
+  c.invalidations_by_range = parts_->invalidations.ranges.load(Order::relaxed);
+  c.invalidations_of_all = parts_->invalidations.everything.load(Order::relaxed);
   c.events = events_.events();
   c.events_unknown = unknown_streams_.load(Order::relaxed);
   c.events_unhandled = unhandled_.load(Order::relaxed);

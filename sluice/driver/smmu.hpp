@@ -8,6 +8,7 @@
 #include <sluice/driver/domain.hpp>
 #include <sluice/driver/event_queue.hpp>
 #include <sluice/driver/parts.hpp>
+#include <sluice/driver/support.hpp>
 #include <sluice/iommu/device.hpp>
 #include <sluice/iommu/unit.hpp>
 #include <sluice/platform/platform.hpp>
@@ -32,6 +33,9 @@ public:
   ~Smmu();
 
   const Capabilities& capabilities() const { return parts_->capabilities; }
+  Why why_not(Facility facility) const {
+    return driver::why_not(parts_->capabilities, parts_->facts.coherent, facility);
+  }
   const Config& config() const { return parts_->config; }
   Counters counters() const;
   // A wait ran out, or the SMMU reported that it failed: nothing is sent any more.

@@ -3,6 +3,10 @@
 #include <sluice/base/result.hpp>
 #include <sluice/iommu/attachment.hpp>
 #include <sluice/iommu/change.hpp>
+#include <sluice/iommu/region.hpp>
+
+#include <cstddef>
+#include <span>
 
 namespace sluice::iommu {
 
@@ -22,6 +26,9 @@ public:
   virtual std::uint32_t max_pasids() const { return 0; }
   // Null: nothing is attached there.
   Domain* attached(Target target = {});
+
+  // Writes as many as fit, and says how many there are.
+  virtual std::size_t regions(std::span<Region>) const { return 0; }
 
   // A failed attach or replace has changed nothing. Errors of both:
   //   other_smmu (the domain is another unit's), invalid_argument (PASID 0: that is the RID), too_large (the PASID),

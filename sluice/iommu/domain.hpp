@@ -2,6 +2,7 @@
 
 #include <sluice/base/atomic.hpp>
 #include <sluice/base/result.hpp>
+#include <sluice/iommu/dirty.hpp>
 #include <sluice/iommu/fault.hpp>
 #include <sluice/iommu/mapping.hpp>
 #include <sluice/iommu/page_request.hpp>
@@ -18,6 +19,13 @@ enum class DomainType : std::uint8_t {
   paging,   // map and unmap
   sva,      // a process's address space
   nested,   // a guest's first stage on a paging domain
+};
+
+// Of an unmap whose invalidation is put off. The pages of the `done` bytes may be reused, and their IOVAs mapped again,
+// when Domain::flushed() has come to `mark`.
+struct DeferredUnmap {
+  base::Progress progress{};
+  std::uint64_t mark{}; // 0: at once
 };
 
 // What devices can be attached to: one meaning of addresses. Belongs to one Unit.
@@ -41,6 +49,26 @@ public:
   // takes no mutex. Errors: unsupported, unaligned, invalid_argument, overflow, input_range, would_split, not_mapped,
   // timed_out, atc_timed_out (a device did not answer, and is quarantined), smmu_failed.
   virtual base::Progress unmap(std::uint64_t, std::uint64_t) { return {0, base::Errc::unsupported}; }
+  // Takes out of the tables only, and leaves the rest to flush_unmaps(), which one of many calls makes by itself: until
+  // then devices may reach the pages. Errors as unmap's.
+  virtual DeferredUnmap unmap_deferred(std::uint64_t, std::uint64_t) { return {{0, base::Errc::unsupported}, 0}; }
+  // When it returns without error no device can reach what was unmapped before the call. Any thread. Errors: timed_out,
+  // smmu_failed: the pages of all of it must not be reused.
+  virtual base::Status flush_unmaps() { return {}; }
+  virtual std::uint64_t flushed() const { return 0; }
+
+  // Of a domain made with PagingOptions::dirty. On: all is clean when it returns. Changes no entry and holds up no
+  // traffic. Errors: unsupported, timed_out, smmu_failed.
+  virtual base::Status set_dirty_tracking(bool /*on*/) { return base::Errc::unsupported; }
+  // Tells the sink of all memory in the range that was written through the domain since tracking began or it was last
+  // cleared, in whole pages or blocks; of a block that is only in part in the range that part, and it stays dirty. What
+  // is written when it has returned is told the next time. Errors: unsupported, busy (tracking is off),
+  // invalid_argument, unaligned, overflow, input_range; timed_out, smmu_failed (all has been told, but writes from now
+  // on may not be).
+  virtual base::Progress read_dirty(std::uint64_t, std::uint64_t, Clear, DirtySink&) {
+    return {0, base::Errc::unsupported};
+  }
+
   // Errors: input_range, not_mapped (everything, in a blocked domain).
   virtual base::Result<std::uint64_t> iova_to_phys(std::uint64_t) { return base::Errc::unsupported; }
 

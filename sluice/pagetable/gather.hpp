@@ -57,7 +57,7 @@ private:
   friend class Table;
 
   void clear() { count_ = 0; }
-  Grave* take_grave() { return std::exchange(grave_, nullptr); }
+  Grave* take_graves() { return std::exchange(grave_, nullptr); }
 
   void put(std::uint64_t iova, std::uint64_t size, unsigned leaf_bits, unsigned levels, bool tables) {
     Range& range = ranges_[count_++];
@@ -97,7 +97,7 @@ private:
 
   std::array<Range, capacity> ranges_; // the first count_
   std::size_t count_{};
-  Grave* grave_{};
+  Grave* grave_{}; // the first of a chain
 };
 
 } // namespace sluice::pagetable

@@ -1,5 +1,6 @@
 #include <sluice/arch/stage2_geometry.hpp>
 #include <sluice/pagetable/format.hpp>
+#include <sluice/pagetable/grave.hpp>
 #include <sluice/pagetable/page_table.hpp>
 #include <sluice/pagetable/shape.hpp>
 
@@ -89,6 +90,26 @@ base::Result<Shape> shape_of(Config config, bool coherent) {
 }
 
 } // namespace
+
+void PageTable::end(Grave* graves, void (PageTable::*how)(Grave&)) {
+  while (graves != nullptr) {
+    Grave& grave = *std::exchange(graves, graves->next);
+    grave.next = nullptr;
+    (this->*how)(grave);
+  }
+}
+
+void PageTable::absorb(Gather& into, Gather& from) {
+  for (const Gather::Range& r : from.ranges()) {
+    into.add(r.iova, r.size, r.leaf_bits, r.levels, r.tables);
+  }
+  from.clear();
+  while (Grave* const grave = from.grave_) {
+    from.grave_ = grave->next;
+    grave->next = into.grave_;
+    into.grave_ = grave;
+  }
+}
 
 base::Result<OwnedPageTable> make(platform::Memory& memory, platform::Sync& sync, const Config& config) {
   const bool coherent = memory.facts().coherent_walks;

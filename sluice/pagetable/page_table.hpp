@@ -60,18 +60,20 @@ public:
   virtual base::Progress unmap(std::uint64_t iova, std::uint64_t size, Gather& gather) = 0;
   // Ends a gather after its invalidation: its tables are freed once no other thread can be in them.
   void release(Gather& gather) {
-    if (Grave* const grave = gather.take_grave()) {
-      retire(*grave);
+    if (Grave* const graves = gather.take_graves()) {
+      end(graves, &PageTable::retire);
     }
     gather.clear();
   }
   // Ends a gather whose invalidation was not confirmed: its tables are freed with the page table.
   void keep(Gather& gather) {
-    if (Grave* const grave = gather.take_grave()) {
-      keep(*grave);
+    if (Grave* const graves = gather.take_graves()) {
+      end(graves, &PageTable::keep);
     }
     gather.clear();
   }
+  // Moves all of `from` to `into`, which is for this, release() and keep() from then on.
+  static void absorb(Gather& into, Gather& from);
 
   // Errors: not_mapped, input_range.
   virtual base::Result<Translation> walk(std::uint64_t iova) const = 0;
@@ -92,6 +94,7 @@ protected:
 
 private:
   friend class OwnedPageTable;
+  void end(Grave* graves, void (PageTable::*how)(Grave&));
   virtual void retire(Grave& grave) = 0;
   virtual void keep(Grave& grave) = 0;
   // No thread is in an operation and no SMMU walks the table any more.
