@@ -16,7 +16,7 @@ struct Grave : platform::Retired {
   static constexpr std::size_t capacity = 27;
 
   platform::Memory* memory{};
-  Grave* next{}; // in an absorbed gather, or among those that are kept
+  Grave* next_grave{}; // in an absorbed gather, or among those that are kept
   std::size_t count{};
   std::array<std::uint64_t, capacity> tables{}; // bus address, with log2 of what an entry covers in the low bits
 

@@ -93,8 +93,8 @@ base::Result<Shape> shape_of(Config config, bool coherent) {
 
 void PageTable::end(Grave* graves, void (PageTable::*how)(Grave&)) {
   while (graves != nullptr) {
-    Grave& grave = *std::exchange(graves, graves->next);
-    grave.next = nullptr;
+    Grave& grave = *std::exchange(graves, graves->next_grave);
+    grave.next_grave = nullptr;
     (this->*how)(grave);
   }
 }
@@ -105,8 +105,8 @@ void PageTable::absorb(Gather& into, Gather& from) {
   }
   from.clear();
   while (Grave* const grave = from.grave_) {
-    from.grave_ = grave->next;
-    grave->next = into.grave_;
+    from.grave_ = grave->next_grave;
+    grave->next_grave = into.grave_;
     into.grave_ = grave;
   }
 }

@@ -133,15 +133,15 @@ void Table<F, coherent>::bury(platform::Retired& self) {
 
 template <class F, bool coherent>
 void Table<F, coherent>::keep(Grave& grave) {
-  grave.next = kept_.load(base::Order::relaxed);
-  while (!kept_.compare_exchange(grave.next, &grave, base::Order::acq_rel)) {
+  grave.next_grave = kept_.load(base::Order::relaxed);
+  while (!kept_.compare_exchange(grave.next_grave, &grave, base::Order::acq_rel)) {
   }
 }
 
 template <class F, bool coherent>
 Table<F, coherent>::~Table() {
   for (Grave* grave = kept_.load(base::Order::acquire); grave != nullptr;) {
-    bury(*std::exchange(grave, grave->next));
+    bury(*std::exchange(grave, grave->next_grave));
   }
 }
 
