@@ -21,10 +21,12 @@ namespace {
   if (::getppid() != parent) {
     ::_exit(127); // the parent died before the line above
   }
-  const int null = ::open("/dev/null", O_RDONLY);
-  ::dup2(null, STDIN_FILENO);
-  ::dup2(output, STDOUT_FILENO);
-  ::dup2(output, STDERR_FILENO);
+  if (output >= 0) {
+    const int null = ::open("/dev/null", O_RDONLY);
+    ::dup2(null, STDIN_FILENO);
+    ::dup2(output, STDOUT_FILENO);
+    ::dup2(output, STDERR_FILENO);
+  }
   for (const int fd : keep) {
     ::fcntl(fd, F_SETFD, 0);
   }
@@ -36,10 +38,10 @@ namespace {
 
 } // namespace
 
-Process::Process(const std::vector<std::string>& command, std::span<const int> keep)
-    : output_{::memfd_create("output", MFD_CLOEXEC)} {
+Process::Process(const std::vector<std::string>& command, std::span<const int> keep, Streams streams)
+    : output_{streams == Streams::kept ? ::memfd_create("output", MFD_CLOEXEC) : -1} {
   std::array<int, 2> pipe{};
-  if (output_.get() < 0 || ::pipe2(pipe.data(), O_CLOEXEC) != 0) {
+  if ((streams == Streams::kept && !output_) || ::pipe2(pipe.data(), O_CLOEXEC) != 0) {
     throw hosted::SetupError{std::string{"no descriptors to start a process: "} + std::strerror(errno)};
   }
   Fd reader{pipe[0]};
@@ -68,7 +70,8 @@ Process::Process(const std::vector<std::string>& command, std::span<const int> k
 Process::~Process() { kill_and_reap(); }
 
 bool Process::running() {
-  if (pid_ > 0 && ::waitpid(pid_, nullptr, WNOHANG) == pid_) {
+  if (int how = 0; pid_ > 0 && ::waitpid(pid_, &how, WNOHANG) == pid_) {
+    status_ = WIFEXITED(how) ? WEXITSTATUS(how) : 128 + WTERMSIG(how);
     pid_ = -1;
   }
   return pid_ > 0;

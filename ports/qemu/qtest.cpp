@@ -41,7 +41,16 @@ std::uint64_t Qtest::read(char width, std::uint64_t at) {
 }
 
 void Qtest::write(char width, std::uint64_t at, std::uint64_t value) {
-  const std::string line = std::string{"write"} + width + ' ' + hex(at) + ' ' + hex(value);
+  command(std::string{"write"} + width + ' ' + hex(at) + ' ' + hex(value));
+}
+
+void Qtest::pulse_irq(const std::string& device, unsigned input) {
+  for (const char* const level : {" 1", " 0"}) {
+    command("set_irq_in " + device + " unnamed-gpio-in " + std::to_string(input) + level);
+  }
+}
+
+void Qtest::command(const std::string& line) {
   const std::string answer = ask(line);
   if (answer != "OK") {
     const std::lock_guard guard{one_at_a_time_};

@@ -28,6 +28,9 @@ public:
   void write32(std::uint64_t at, std::uint32_t value) { write('l', at, value); }
   void write64(std::uint64_t at, std::uint64_t value) { write('q', at, value); }
 
+  // An edge into an input of a device, which is named by its path in QEMU's tree of objects.
+  void pulse_irq(const std::string& device, unsigned input);
+
   // For each answer from now on. Before others call.
   void set_limit(int limit_ms) { limit_ms_ = limit_ms; }
   // Empty while all is well.
@@ -38,6 +41,7 @@ public:
 private:
   std::uint64_t read(char width, std::uint64_t at);
   void write(char width, std::uint64_t at, std::uint64_t value);
+  void command(const std::string& line);
   std::string ask(std::string_view line);
   bool send(std::string_view line);
   bool receive(std::string& line);

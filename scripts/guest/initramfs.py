@@ -27,14 +27,15 @@ def module(cache, name):
     return lzma.decompress(data) if found[0].suffix == ".xz" else data
 
 
-def initramfs(cache, init, out, modules):
-    """CACHE is a folder that fetch.sh has filled. The modules are loaded in the order given."""
+def initramfs(cache, init, out, modules, programs=()):
+    """CACHE is a folder that fetch.sh has filled. The modules are loaded in the order given; programs are files for /bin."""
     folder, program, device = 0o040755, 0o100755, 0o020600
     members = [(d, folder, b"", (0, 0)) for d in FOLDERS]
     members.append(("dev/console", device, b"", (5, 1)))
     members.append(("bin/busybox", program, (cache / "busybox").read_bytes(), (0, 0)))
     members += [(f"modules/{m}.ko", program, module(cache, m), (0, 0)) for m in modules]
     members.append(("modules/order", program, "\n".join(modules).encode(), (0, 0)))
+    members += [(f"bin/{p.name}", program, p.read_bytes(), (0, 0)) for p in programs]
     members.append(("init", program, pathlib.Path(init).read_bytes(), (0, 0)))
     archive = b"".join(entry(i + 1, *m) for i, m in enumerate(members)) + entry(0, "TRAILER!!!", 0)
     pathlib.Path(out).write_bytes(gzip.compress(archive, 1))

@@ -52,28 +52,19 @@ def prepare(run, options):
     folder = options.work / run.name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    cache = options.cache
-    initramfs.initramfs(cache, HERE / "init", folder / "initrd", run.modules)
-    command = [options.sluice, "exec", "--report", folder / "report.json", *run.exec_options]
+    initramfs.initramfs(options.cache, HERE / "init", folder / "initrd", run.modules, run.programs(folder))
     if run.description:
         (folder / "machine.json").write_text(json.dumps(run.description, indent=2) + "\n", encoding="utf-8")
-        command += ["--machine", folder / "machine.json"]
-    if run.record:
-        command += ["--record", folder / "calls.jsonl"]
-    command += ["--", cache / "qemu/usr/bin/qemu-system-aarch64", *run.machine]
-    if run.firmware:
-        command += ["-bios", cache / "efi"]
-    if run.disk:
-        initramfs.root_disk(cache, HERE / "init", folder / "disk")
-    command += run.qemu
-    append = f"console=ttyAMA0 quiet rdinit=/init sluice.steps={','.join(run.steps)} sluice.bytes={run.bytes} sluice.patience={run.patience}"
-    command += ["-kernel", cache / "kernel", "-initrd", folder / "initrd", "-append", append + run.append]
     boot = boots.Boot(run.name, str(folder), [], run.seconds, run.on_pause)
     if run.qtest:
         boot.socket = os.path.join(tempfile.mkdtemp(prefix="sluice-"), "qtest")  # such a path may not be long
-        command += ["-qtest", f"unix:{boot.socket},server=on,wait=off", "-qtest-log", "/dev/null"]
+    words = run.command(options.sluice, options.cache, folder, boot.socket)
+    if run.disk:
+        initramfs.root_disk(options.cache, HERE / "init", folder / "disk")
+    append = f"console=ttyAMA0 quiet rdinit=/init sluice.steps={','.join(run.steps)} sluice.bytes={run.bytes} sluice.patience={run.patience}"
+    words += ["-kernel", options.cache / "kernel", "-initrd", folder / "initrd", "-append", append + run.append]
     places = {"DISK": folder / "disk", "QTEST": boot.socket}
-    boot.command = [functools.reduce(lambda word, p: word.replace(p[0], str(p[1])), places.items(), str(word)) for word in command]
+    boot.command = [functools.reduce(lambda word, p: word.replace(p[0], str(p[1])), places.items(), str(word)) for word in words]
     return boot
 
 
@@ -184,7 +175,8 @@ def arguments():
                                      epilog="runs: " + "; ".join(f"{run.name}: {run.about}" for run in runs.ALL))
     parser.add_argument("runs", nargs="+", metavar="RUN", choices=["all", *runs.BY_NAME], help="which: all, or some by name")
     parser.add_argument("--json", action="store_true", help="results as data")
-    parser.add_argument("--break", dest="fault", choices=["tlbi", "s1", "s2", "walk"], help="plant a fault, which has to be found")
+    parser.add_argument("--break", dest="fault", choices=["tlbi", "s1", "s2", "walk", "stale", "cd"],
+                        help="plant a fault, which has to be found")
     parser.add_argument("--without", choices=["cache_invalidate"], help="take an operation away from the driver")
     parser.add_argument("--cache", type=pathlib.Path, default=default_cache(), help=argparse.SUPPRESS)
     parser.add_argument("--sluice", type=pathlib.Path, default=ROOT / "build/release/sluice", help=argparse.SUPPRESS)
@@ -192,6 +184,9 @@ def arguments():
     options = parser.parse_args()
     if (options.fault or options.without) and any(runs.is_spoiled(name) for name in options.runs):
         parser.error("--break and --without go with a run that has no planted fault of its own")
+    for run in (runs.BY_NAME[name] for name in options.runs if name != "all"):
+        if (options.fault and options.fault not in run.faults) or (options.without and not run.can_do_without):
+            parser.error(f"run {run.name} goes with --break {'|'.join(run.faults)}" + (" and --without" if run.can_do_without else ""))
     return options
 
 

@@ -52,6 +52,27 @@ class Run:
     other_sources: int = 0  # entropy sources that are not ours
     seconds: int = 90
     caught_by: tuple = ()  # a planted fault: the checks that have to fail
+    faults: tuple = ("tlbi", "s1", "s2", "walk")  # that can be planted
+    can_do_without: bool = True
+
+    def programs(self, _folder):
+        """Files that the guest has besides busybox."""
+        return ()
+
+    def command(self, sluice, cache, folder, socket):
+        """What is started, up to what any guest's QEMU has to be told."""
+        words = [sluice, "exec", "--report", folder / "report.json", *self.exec_options]
+        if self.description:
+            words += ["--machine", folder / "machine.json"]
+        if self.record:
+            words += ["--record", folder / "calls.jsonl"]
+        words += ["--", cache / "qemu/usr/bin/qemu-system-aarch64", *self.machine]
+        if self.firmware:
+            words += ["-bios", cache / "efi"]
+        words += self.qemu
+        if socket:
+            words += ["-qtest", f"unix:{socket},server=on,wait=off", "-qtest-log", "/dev/null"]
+        return words
 
 
 READ = (("guest", checks.guest_ended), ("read", checks.bytes_of("read")), ("delivered", checks.delivered))

@@ -17,6 +17,12 @@ public:
   CountedPort(model::Smmu& smmu, hosted::Port& host) : host_{host}, port_{smmu} {}
 
   model::Transfer transfer(const model::Request& request, void* data, std::uint64_t size) override;
+  // For a function that makes its requests itself: nothing is counted.
+  template <class F>
+  void use(F f) {
+    const platform::MutexGuard guard{host_.device_sync, turn_};
+    f(port_);
+  }
   // The stages of the latest request that transfer() was given; by the thread that gave it.
   std::optional<model::Stages> latest_stages() const { return latest_; }
 

@@ -8,22 +8,13 @@
 #include <sluice/pcie/msix.hpp>
 #include <sluice/pcie/virtio_common.hpp>
 #include <sluice/pcie/virtqueue.hpp>
+#include <sluice/pcie/worker.hpp>
 #include <sluice/platform/sync.hpp>
 
 #include <cstdint>
 #include <string>
 
 namespace sluice::pcie {
-
-// Told that a function has work for run(), by the thread that gave it the work and without a lock held: it may run it
-// at once or wake somebody.
-class Worker {
-public:
-  virtual void on_work() = 0;
-
-protected:
-  ~Worker() = default;
-};
 
 struct VirtioRngConfig {
   enum class MsixCapability : std::uint8_t {

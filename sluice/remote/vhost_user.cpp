@@ -94,8 +94,12 @@ Status VhostUser::dispatch(const vhost::Header& header, std::span<const std::byt
   case Request::set_vring_call:
   case Request::set_vring_err:
     return number ? set_eventfd(header.request, *number, fds) : Errc::protocol;
-  case Request::set_backend_req_fd: // for requests that we do not make
-    return fds.size() == 1 ? Status{} : Status{Errc::protocol};
+  case Request::set_backend_req_fd:
+    if (fds.size() != 1) {
+      return Errc::protocol;
+    }
+    requests_ = std::move(fds[0]);
+    return {};
   }
   return Errc::protocol;
 }

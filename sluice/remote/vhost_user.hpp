@@ -85,6 +85,7 @@ private:
   hosted::Fd kick_;
   vfio::Eventfd call_;
   vfio::Eventfd error_;
+  hosted::Fd requests_; // of ours to the client: none is made, but it waits for them
 };
 
 } // namespace sluice::remote

@@ -111,20 +111,6 @@ void check_messages(const ExecArguments& arguments, const QemuArguments& qemu) {
   }
 }
 
-// QEMU finds its own files by where it believes to be itself, which is where its loader is.
-void help_qemu(const fs::path& program, Command& command) {
-  const fs::path tree = program.parent_path().parent_path();
-  std::error_code ignored;
-  if (fs::is_directory(tree / "share/qemu", ignored)) {
-    command.arguments.insert(command.arguments.end(), {"-L", (tree / "share/qemu").string()});
-    command.arguments.insert(command.arguments.end(), {"-L", (tree / "share/seabios").string()});
-  }
-  if (const auto modules = tree / "lib/x86_64-linux-gnu/qemu";
-      fs::is_directory(modules, ignored) && std::getenv("QEMU_MODULE_DIR") == nullptr) {
-    command.environment.emplace_back("QEMU_MODULE_DIR", modules.string());
-  }
-}
-
 Command prepare(const ExecArguments& arguments) {
   const fs::path program = find_program(arguments.program.front());
   const fs::path library = find_library();
@@ -140,16 +126,9 @@ Command prepare(const ExecArguments& arguments) {
     return command;
   }
   if (qemu.is_qemu) {
-    help_qemu(fs::canonical(program), command);
+    help_qemu(command);
   }
-  std::vector<std::string> front{loader->program.string()};
-  if (!loader->library_path.empty()) {
-    front.insert(front.end(), {"--library-path", loader->library_path});
-  }
-  front.insert(front.end(), {"--preload", library.string(), program.string()});
-  command.arguments.erase(command.arguments.begin());
-  command.arguments.insert(command.arguments.begin(), front.begin(), front.end());
-  command.program = loader->program;
+  start_by(*loader, library, command);
   return command;
 }
 

@@ -135,4 +135,31 @@ std::optional<Loader> find_loader(const fs::path& program) {
   return std::nullopt;
 }
 
+void start_by(const Loader& loader, const fs::path& preload, Command& command) {
+  std::vector<std::string> front{loader.program.string()};
+  if (!loader.library_path.empty()) {
+    front.insert(front.end(), {"--library-path", loader.library_path});
+  }
+  if (!preload.empty()) {
+    front.insert(front.end(), {"--preload", preload.string()});
+  }
+  front.push_back(command.program.string());
+  command.arguments.erase(command.arguments.begin());
+  command.arguments.insert(command.arguments.begin(), front.begin(), front.end());
+  command.program = loader.program;
+}
+
+void help_qemu(Command& command) {
+  const fs::path tree = fs::canonical(command.program).parent_path().parent_path();
+  std::error_code ignored;
+  if (fs::is_directory(tree / "share/qemu", ignored)) {
+    command.arguments.insert(command.arguments.end(), {"-L", (tree / "share/qemu").string()});
+    command.arguments.insert(command.arguments.end(), {"-L", (tree / "share/seabios").string()});
+  }
+  if (const auto modules = tree / "lib/x86_64-linux-gnu/qemu";
+      fs::is_directory(modules, ignored) && std::getenv("QEMU_MODULE_DIR") == nullptr) {
+    command.environment.emplace_back("QEMU_MODULE_DIR", modules.string());
+  }
+}
+
 } // namespace sluice::tool

@@ -39,6 +39,11 @@ std::filesystem::path find_program(const std::string& name);
 // CommandError for a program that no library can be preloaded into.
 std::optional<Loader> find_loader(const std::filesystem::path& program);
 
+// Has a program started by its loader, with a library before all others unless that is empty.
+void start_by(const Loader& loader, const std::filesystem::path& preload, Command& command);
+// QEMU finds its own files by where it believes to be itself, which is where its loader is.
+void help_qemu(Command& command);
+
 // What is to be known of arguments of QEMU.
 struct QemuArguments {
   bool is_qemu{};

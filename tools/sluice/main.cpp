@@ -2,6 +2,7 @@
 #include <tools/sluice/exec.hpp>
 #include <tools/sluice/nested.hpp>
 #include <tools/sluice/run.hpp>
+#include <tools/sluice/serve.hpp>
 
 #include <CLI/CLI.hpp>
 
@@ -73,6 +74,29 @@ CLI::App* add_diff(CLI::App& app, sluice::tool::DiffArguments& arguments) {
   return diff;
 }
 
+CLI::App* add_serve(CLI::App& app, sluice::tool::ServeArguments& arguments) {
+  CLI::App* serve = app.add_subcommand("serve", "Be the SMMU, and devices behind it, of a guest that a program runs");
+  serve->add_option("--machine", arguments.machine, "A machine file, of which the first SMMU counts");
+  serve->add_option("--ram", arguments.ram_mib, "The guest's RAM in MiB, from 0x40000000")
+      ->check(CLI::Range(64, 65536))
+      ->capture_default_str();
+  serve->add_option("--frame", arguments.frame, "Where in the RAM the SMMU's registers are")->capture_default_str();
+  serve->add_option("--rng", arguments.rngs, "An entropy source, over vhost-user")
+      ->type_name("NAME=ADDRESS")
+      ->allow_extra_args(false);
+  serve->add_option("--copy", arguments.copies, "A copy engine, over vfio-user")
+      ->type_name("NAME=ADDRESS")
+      ->allow_extra_args(false);
+  serve->add_option("--gic", arguments.gic, "QEMU's name of the interrupt controller")->capture_default_str();
+  serve->add_option("--report", arguments.report, "Write what has happened to this file when the program ends");
+  serve->add_option("--break", arguments.fault, "Plant a fault")->check(CLI::IsMember({"stale", "walk", "cd"}));
+  serve->add_flag("--verbose", arguments.verbose, "Print the command that is started");
+  serve->footer("After -- come the program and its arguments: sluice serve [OPTIONS] -- PROGRAM [ARGUMENTS...]\n"
+                "In the arguments {ram} becomes the name of the guest's RAM, {qtest} and the {NAME} of a device the "
+                "number of a connected socket.");
+  return serve;
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -102,15 +126,19 @@ int main(int argc, char** argv) {
   sluice::tool::DiffArguments diff_arguments;
   CLI::App* diff = add_diff(app, diff_arguments);
 
+  sluice::tool::ServeArguments serve_arguments;
+  CLI::App* serve = add_serve(app, serve_arguments);
+
   // What comes after -- is not for us to read.
   char** const program = std::find(argv, argv + argc, std::string_view{"--"});
   CLI11_PARSE(app, static_cast<int>(program - argv), argv);
-  if (exec->parsed()) {
+  if (exec->parsed() || serve->parsed()) {
     if (argv + argc - program < 2) {
       return app.exit(CLI::RequiredError{"-- PROGRAM"});
     }
-    exec_arguments.program.assign(program + 1, argv + argc);
-    return sluice::tool::exec(exec_arguments);
+    auto& words = exec->parsed() ? exec_arguments.program : serve_arguments.program;
+    words.assign(program + 1, argv + argc);
+    return exec->parsed() ? sluice::tool::exec(exec_arguments) : sluice::tool::serve(serve_arguments);
   }
   if (nested.command->parsed()) {
     if (nested.seeded->count() > 0) {

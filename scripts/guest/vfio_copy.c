@@ -1,0 +1,150 @@
+#define _GNU_SOURCE
+// A guest's user-space driver for pcie::CopyDevice, through VFIO with its own IOVAs: vfio_copy ADDRESS GROUP. Says what it saw
+// on lines "SLUICE vfio key=value ..."; nothing is judged here.
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+// sluice/pcie/copy_device.hpp
+enum { source_at = 0x00, destination_at = 0x08, size_at = 0x10, doorbell_at = 0x14, status_at = 0x18, moved_at = 0x20, fault_at = 0x28 };
+enum { busy = 1, done = 2 };
+static const char* const states[] = {"idle", "busy", "done", "read_aborted", "write_aborted", "no_master", "bad_size"};
+
+enum { buffer_size = 16384, copied = 6000, rounds = 16 };
+static const uint64_t far_iova = 0x10000000000, near_iova = 0x123456000, guarded_iova = 0x20000000;
+
+static int container, device;
+static uint64_t bar, config;
+
+static void must(int good, const char* what) {
+  if (!good) {
+    printf("SLUICE vfio what=%s failed=%s\n", what, strerrorname_np(errno));
+    exit(1);
+  }
+}
+
+static void put(uint64_t at, uint64_t value, size_t size) { must(pwrite(device, &value, size, bar + at) == (ssize_t)size, "pwrite"); }
+
+static uint64_t get(uint64_t at, size_t size) {
+  uint64_t value = 0;
+  must(pread(device, &value, size, bar + at) == (ssize_t)size, "pread");
+  return value;
+}
+
+static unsigned char* buffer(unsigned seed) {
+  unsigned char* at = mmap(NULL, buffer_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+  must(at != MAP_FAILED, "mmap");
+  for (unsigned i = 0; i < buffer_size; ++i) {
+    at[i] = (unsigned char)((seed += 0x9e3779b9) >> 16);
+  }
+  return at;
+}
+
+static void map(void* memory, uint64_t iova, uint32_t flags) {
+  struct vfio_iommu_type1_dma_map m = {.argsz = sizeof m, .flags = flags, .vaddr = (uintptr_t)memory, .iova = iova, .size = buffer_size};
+  must(ioctl(container, VFIO_IOMMU_MAP_DMA, &m) == 0, "map");
+}
+
+static void unmap(uint64_t iova) {
+  struct vfio_iommu_type1_dma_unmap m = {.argsz = sizeof m, .iova = iova, .size = buffer_size};
+  must(ioctl(container, VFIO_IOMMU_UNMAP_DMA, &m) == 0, "unmap");
+}
+
+static unsigned copy(uint64_t from, uint64_t to) {
+  const struct timespec nap = {0, 1000000};
+  put(source_at, from, 8);
+  put(destination_at, to, 8);
+  put(size_at, copied, 4);
+  put(doorbell_at, 1, 4);
+  for (int i = 0; i < 5000; ++i) {
+    const unsigned state = (unsigned)get(status_at, 4);
+    if (state != busy) {
+      return state;
+    }
+    nanosleep(&nap, NULL);
+  }
+  return busy;
+}
+
+static void say_refused(const char* what, unsigned state) {
+  printf("SLUICE vfio what=%s result=%s moved=%llu iova=%#llx\n", what, states[state % 7], (unsigned long long)get(moved_at, 8),
+         (unsigned long long)get(fault_at, 8));
+}
+
+static void open_device(const char* address, const char* group_number) {
+  char path[64];
+  container = open("/dev/vfio/vfio", O_RDWR);
+  must(container >= 0, "container");
+  snprintf(path, sizeof path, "/dev/vfio/%s", group_number);
+  int group = open(path, O_RDWR);
+  must(group >= 0, "group");
+  must(ioctl(group, VFIO_GROUP_SET_CONTAINER, &container) == 0, "set_container");
+  must(ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU) == 0, "set_iommu");
+  device = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, address);
+  must(device >= 0, "device");
+  struct vfio_region_info info = {.argsz = sizeof info, .index = VFIO_PCI_CONFIG_REGION_INDEX};
+  must(ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &info) == 0, "config");
+  config = info.offset;
+  info.index = VFIO_PCI_BAR0_REGION_INDEX;
+  must(ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &info) == 0, "bar");
+  bar = info.offset;
+  const uint16_t on = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
+  must(pwrite(device, &on, sizeof on, (off_t)config + PCI_COMMAND) == sizeof on, "command");
+}
+
+// Each time other memory behind the same IOVA: what the last one had must not appear.
+static void remap(const unsigned char* into) {
+  unsigned wrong = 0, good = 0;
+  for (unsigned i = 0; i < rounds; ++i) {
+    unsigned char* const from = buffer(i + 100);
+    map(from, far_iova, VFIO_DMA_MAP_FLAG_READ);
+    good += copy(far_iova, near_iova) == done;
+    wrong += memcmp(from, into, copied) != 0;
+    unmap(far_iova);
+    munmap(from, buffer_size);
+  }
+  printf("SLUICE vfio what=remap rounds=%u done=%u wrong=%u\n", rounds, good, wrong);
+}
+
+int main(int argc, char** argv) {
+  if (argc != 3) {
+    return 2;
+  }
+  open_device(argv[1], argv[2]);
+  unsigned char* const from = buffer(1);
+  unsigned char* const into = buffer(2);
+  unsigned char* const guarded = buffer(3);
+
+  map(from, far_iova, VFIO_DMA_MAP_FLAG_READ);
+  map(into, near_iova, VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE);
+  const unsigned state = copy(far_iova + 0x123, near_iova + 0xe45);
+  unsigned wrong = 0;
+  for (unsigned i = 0; i < copied; ++i) {
+    wrong += from[0x123 + i] != into[0xe45 + i];
+  }
+  printf("SLUICE vfio what=copy result=%s bytes=%llu wrong=%u\n", states[state % 7], (unsigned long long)get(moved_at, 8), wrong);
+  unmap(far_iova);
+
+  remap(into);
+
+  map(guarded, guarded_iova, VFIO_DMA_MAP_FLAG_READ);
+  const unsigned char before = guarded[0];
+  say_refused("readonly", copy(near_iova, guarded_iova));
+  printf("SLUICE vfio what=guarded changed=%d\n", guarded[0] != before);
+  unmap(guarded_iova);
+
+  copy(near_iova, near_iova + 8192); // used until the last moment
+  unmap(near_iova);
+  say_refused("unmapped", copy(near_iova, near_iova + 8192));
+  return 0;
+}

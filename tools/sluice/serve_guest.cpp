@@ -1,0 +1,130 @@
+#include <tools/sluice/serve_guest.hpp>
+
+#include <ports/qemu/virt.hpp>
+#include <sluice/hosted/errc.hpp>
+#include <sluice/scenario/machine_file.hpp>
+#include <tools/sluice/exec_command.hpp>
+
+#include <fmt/format.h>
+
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+namespace sluice::tool {
+
+namespace {
+
+namespace map = ports::qemu::map;
+
+constexpr int answer_ms = 10'000;
+
+hosted::PortConfig port_config(const ServeArguments& arguments) {
+  const std::size_t size = arguments.ram_mib << 20;
+  return {.arena = {.size = size, .bus_base = map::ram, .reserved = size}};
+}
+
+machine::HostFault fault(const std::string& name) {
+  using machine::HostFault;
+  if (name.empty()) {
+    return HostFault::none;
+  }
+  return name == "stale" ? HostFault::tlbi : name == "walk" ? HostFault::walk : HostFault::cd;
+}
+
+machine::GuestSmmuConfig smmu_config(const ServeArguments& arguments) {
+  const auto host = arguments.machine.empty() ? scenario::default_machine() : scenario::read_machine(arguments.machine);
+  const machine::SmmuConfig& smmu = host.smmus.at(0);
+  return {.features = smmu.features, .knobs = smmu.knobs, .frame = arguments.frame, .fault = fault(arguments.fault)};
+}
+
+struct Place {
+  std::string name;
+  pcie::Address address;
+};
+// "rng0=0000:00:04.0"; the StreamID is the Requester ID.
+Place place(const std::string& option, const std::string& text) {
+  const auto sign = text.find('=');
+  const auto address = machine::parse_pci_address(sign == text.npos ? "" : text.substr(sign + 1));
+  if (sign == 0 || !address) {
+    throw CommandError{fmt::format("{}: expected NAME=BUS:DEVICE.FUNCTION, found '{}'", option, text)};
+  }
+  return {text.substr(0, sign), {address->requester(), address->requester()}};
+}
+
+} // namespace
+
+void QtestInterrupts::connect(hosted::Fd socket) { qtest_.emplace(std::move(socket), answer_ms); }
+
+void QtestInterrupts::pulse(model::Wire wire) {
+  constexpr std::array inputs{map::event_queue, map::pri_queue, map::command_sync, map::global_error};
+  ++pulses_;
+  qtest_->pulse_irq(gic_, inputs[static_cast<std::size_t>(wire)]);
+}
+
+void QtestInterrupts::message(std::uint64_t address, std::uint32_t data) {
+  ++messages_;
+  qtest_->write32(address, data);
+}
+
+ServedGuest::ServedGuest(const ServeArguments& arguments)
+    : port_{port_config(arguments)}, interrupts_{arguments.gic}, smmu_{std::make_unique<machine::GuestSmmu>(
+                                                                     smmu_config(arguments), port_, interrupts_)} {
+  descriptors_["ram"] = port_.arena.fd();
+  interrupts_.connect(connect("qtest"));
+  for (const std::string& text : arguments.rngs) {
+    const Place at = place("--rng", text);
+    rngs_.push_back(std::make_unique<ServedRng>(at.name, at.address, *smmu_, port_));
+    rngs_.back()->serve(connect(at.name));
+  }
+  for (const std::string& text : arguments.copies) {
+    const Place at = place("--copy", text);
+    copies_.push_back(std::make_unique<ServedCopy>(at.name, at.address, *smmu_, port_));
+    copies_.back()->serve(connect(at.name));
+  }
+}
+
+ServedGuest::~ServedGuest() { stop(); }
+
+hosted::Fd ServedGuest::connect(const std::string& name) {
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+    throw hosted::SetupError{fmt::format("no socket for {}: {}", name, std::strerror(errno))};
+  }
+  theirs_.emplace_back(ends[1]);
+  hosted::Fd ours{ends[0]};
+  if (!descriptors_.emplace(name, ends[1]).second) {
+    throw CommandError{fmt::format("there are two devices with the name '{}'", name)};
+  }
+  return ours;
+}
+
+void ServedGuest::stop() {
+  for (const auto& rng : rngs_) {
+    rng->stop();
+  }
+  for (const auto& copy : copies_) {
+    copy->stop();
+  }
+  smmu_->stop();
+}
+
+void ServedGuest::complain() const {
+  if (const auto why = interrupts_.failure(); !why.empty()) {
+    fmt::print(stderr, "sluice serve: interrupts did not reach the guest: {}\n", why);
+  }
+  const auto complain_of = [](const auto& devices) {
+    for (const auto& device : devices) {
+      if (const auto status = device->server->status(); !status) {
+        fmt::print(stderr, "sluice serve: the connection of {} was given up ({})\n", device->name,
+                   hosted::name(status.error()));
+      }
+    }
+  };
+  complain_of(rngs_);
+  complain_of(copies_);
+}
+
+} // namespace sluice::tool
