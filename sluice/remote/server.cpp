@@ -15,6 +15,25 @@ Server::Server(hosted::Schedule& schedule, Stream stream, Session& session, std:
   actor_ = schedule_.start(std::move(name), [this](const std::stop_token& stop) { serve(stop); });
 }
 
+Server::Server(hosted::Schedule& schedule, std::unique_ptr<Listener> listener, Session& session, std::string name)
+    : schedule_{schedule}, listener_{std::move(listener)}, session_{session} {
+  actor_ = schedule_.start(std::move(name), [this](const std::stop_token& stop) {
+    if (connect(stop)) {
+      serve(stop);
+    }
+  });
+}
+
+bool Server::connect(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    if (hosted::Fd connection = listener_->accept(look_up_ms)) {
+      stream_ = Stream{std::move(connection)};
+      return true;
+    }
+  }
+  return false;
+}
+
 void Server::stop() {
   if (actor_ != 0) {
     schedule_.finish(std::exchange(actor_, 0));

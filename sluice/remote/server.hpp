@@ -1,8 +1,10 @@
 #pragma once
 
 #include <sluice/hosted/actor.hpp>
+#include <sluice/remote/listener.hpp>
 #include <sluice/remote/stream.hpp>
 
+#include <memory>
 #include <string>
 
 namespace sluice::remote {
@@ -28,6 +30,8 @@ protected:
 class Server {
 public:
   Server(hosted::Schedule& schedule, Stream stream, Session& session, std::string name);
+  // The same with the first connection that somebody makes.
+  Server(hosted::Schedule& schedule, std::unique_ptr<Listener> listener, Session& session, std::string name);
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
   ~Server() { stop(); }
@@ -38,10 +42,12 @@ public:
   std::uint64_t messages() const { return messages_; }
 
 private:
+  bool connect(const std::stop_token& stop);
   void serve(const std::stop_token& stop);
 
   hosted::Schedule& schedule_;
-  Stream stream_;
+  std::unique_ptr<Listener> listener_;
+  Stream stream_{hosted::Fd{}};
   Session& session_;
   base::Status status_{};
   std::uint64_t messages_{};

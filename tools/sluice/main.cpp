@@ -92,8 +92,8 @@ CLI::App* add_serve(CLI::App& app, sluice::tool::ServeArguments& arguments) {
   serve->add_option("--break", arguments.fault, "Plant a fault")->check(CLI::IsMember({"stale", "walk", "cd"}));
   serve->add_flag("--verbose", arguments.verbose, "Print the command that is started");
   serve->footer("After -- come the program and its arguments: sluice serve [OPTIONS] -- PROGRAM [ARGUMENTS...]\n"
-                "In the arguments {ram} becomes the name of the guest's RAM, {qtest} and the {NAME} of a device the "
-                "number of a connected socket.");
+                "In the arguments {ram} becomes the name of the guest's RAM, {qtest} and {NAME} of an entropy source "
+                "the number of a connected socket, {NAME} of a copy engine the path of one.");
   return serve;
 }
 

@@ -20,13 +20,11 @@ constexpr int bad_request = 125;
 constexpr int cannot_start = 126;
 constexpr int look_ms = 20;
 
-// {ram} is a file's name, {NAME} the number of a descriptor.
-std::string filled_in(std::string word, const std::map<std::string, int>& descriptors) {
-  for (const auto& [name, fd] : descriptors) {
+std::string filled_in(std::string word, const std::map<std::string, std::string>& places) {
+  for (const auto& [name, place] : places) {
     const std::string hole = "{" + name + "}";
-    const std::string text = name == "ram" ? fmt::format("/proc/self/fd/{}", fd) : std::to_string(fd);
-    for (auto at = word.find(hole); at != word.npos; at = word.find(hole, at + text.size())) {
-      word.replace(at, hole.size(), text);
+    for (auto at = word.find(hole); at != word.npos; at = word.find(hole, at + place.size())) {
+      word.replace(at, hole.size(), place);
     }
   }
   return word;
@@ -35,7 +33,7 @@ std::string filled_in(std::string word, const std::map<std::string, int>& descri
 std::vector<std::string> command_line(const ServeArguments& arguments, const ServedGuest& guest) {
   Command command{.program = find_program(arguments.program.front()), .arguments = arguments.program};
   for (std::string& word : command.arguments) {
-    word = filled_in(word, guest.descriptors());
+    word = filled_in(word, guest.places());
   }
   if (const auto loader = find_loader(command.program)) {
     if (fs::path{command.program}.filename().string().starts_with("qemu-system-")) {
@@ -55,12 +53,8 @@ std::vector<std::string> command_line(const ServeArguments& arguments, const Ser
 }
 
 int run(const ServeArguments& arguments, ServedGuest& guest) {
-  std::vector<int> keep;
-  for (const auto& [name, fd] : guest.descriptors()) {
-    keep.push_back(fd);
-  }
   guest.start();
-  Process program{command_line(arguments, guest), keep, Process::Streams::ours};
+  Process program{command_line(arguments, guest), guest.keep(), Process::Streams::ours};
   guest.let_go();
   while (program.running_after(look_ms)) {
   }

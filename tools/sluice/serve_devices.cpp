@@ -19,14 +19,14 @@ ServedCopy::ServedCopy(const std::string& called, pcie::Address at, machine::Gue
   device.set_worker(this);
 }
 
-void ServedCopy::serve(hosted::Fd socket) {
+void ServedCopy::serve(std::unique_ptr<remote::Listener> listener) {
   actor_ = port_.schedule->start(name + " jobs", [this](const std::stop_token& stop) {
     while (work_.wait(stop)) {
       requests.use([this](model::Port& port) { device.run(port); });
     }
   });
   session.emplace(device, port_.device_sync);
-  server.emplace(*port_.schedule, remote::Stream{std::move(socket)}, *session, name);
+  server.emplace(*port_.schedule, std::move(listener), *session, name);
 }
 
 void ServedCopy::stop() {

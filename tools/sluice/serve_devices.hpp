@@ -36,7 +36,7 @@ public:
   ServedCopy(const std::string& name, pcie::Address address, machine::GuestSmmu& smmu, hosted::Port& port);
   ~ServedCopy() { stop(); }
 
-  void serve(hosted::Fd socket);
+  void serve(std::unique_ptr<remote::Listener> listener);
   void stop();
 
   const std::string name;

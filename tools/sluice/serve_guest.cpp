@@ -72,7 +72,8 @@ void QtestInterrupts::message(std::uint64_t address, std::uint32_t data) {
 ServedGuest::ServedGuest(const ServeArguments& arguments)
     : port_{port_config(arguments)}, interrupts_{arguments.gic}, smmu_{std::make_unique<machine::GuestSmmu>(
                                                                      smmu_config(arguments), port_, interrupts_)} {
-  descriptors_["ram"] = port_.arena.fd();
+  keep_.push_back(port_.arena.fd());
+  add("ram", fmt::format("/proc/self/fd/{}", port_.arena.fd()));
   interrupts_.connect(connect("qtest"));
   for (const std::string& text : arguments.rngs) {
     const Place at = place("--rng", text);
@@ -82,7 +83,9 @@ ServedGuest::ServedGuest(const ServeArguments& arguments)
   for (const std::string& text : arguments.copies) {
     const Place at = place("--copy", text);
     copies_.push_back(std::make_unique<ServedCopy>(at.name, at.address, *smmu_, port_));
-    copies_.back()->serve(connect(at.name));
+    auto listener = std::make_unique<remote::Listener>(at.name);
+    add(at.name, listener->path());
+    copies_.back()->serve(std::move(listener));
   }
 }
 
@@ -93,12 +96,17 @@ hosted::Fd ServedGuest::connect(const std::string& name) {
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) {
     throw hosted::SetupError{fmt::format("no socket for {}: {}", name, std::strerror(errno))};
   }
-  theirs_.emplace_back(ends[1]);
   hosted::Fd ours{ends[0]};
-  if (!descriptors_.emplace(name, ends[1]).second) {
-    throw CommandError{fmt::format("there are two devices with the name '{}'", name)};
-  }
+  theirs_.emplace_back(ends[1]);
+  keep_.push_back(ends[1]);
+  add(name, std::to_string(ends[1]));
   return ours;
+}
+
+void ServedGuest::add(const std::string& name, const std::string& place) {
+  if (!places_.emplace(name, place).second) {
+    throw CommandError{fmt::format("there are two things with the name '{}'", name)};
+  }
 }
 
 void ServedGuest::stop() {

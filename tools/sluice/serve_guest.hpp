@@ -35,15 +35,17 @@ private:
 };
 
 // The hardware that a guest finds: its SMMU and the devices behind it, and for the program that runs the guest the
-// descriptors by which it reaches them.
+// places where it reaches them.
 class ServedGuest {
 public:
   // Throws hosted::SetupError or CommandError.
   explicit ServedGuest(const ServeArguments& arguments);
   ~ServedGuest();
 
-  // The program's ends by the names that its arguments have for them, until let_go().
-  const std::map<std::string, int>& descriptors() const { return descriptors_; }
+  // Where the program finds what its arguments have names for: numbers of descriptors, and names of files and sockets.
+  const std::map<std::string, std::string>& places() const { return places_; }
+  // Descriptors that it has to have, until let_go().
+  const std::vector<int>& keep() const { return keep_; }
   // The program has its ends.
   void let_go() { theirs_.clear(); }
   void start() { smmu_->start(); }
@@ -55,13 +57,15 @@ public:
 
 private:
   hosted::Fd connect(const std::string& name);
+  void add(const std::string& name, const std::string& place);
 
   hosted::Port port_;
   QtestInterrupts interrupts_;
   std::unique_ptr<machine::GuestSmmu> smmu_;
   std::vector<std::unique_ptr<ServedRng>> rngs_;
   std::vector<std::unique_ptr<ServedCopy>> copies_;
-  std::map<std::string, int> descriptors_;
+  std::map<std::string, std::string> places_;
+  std::vector<int> keep_;
   std::vector<hosted::Fd> theirs_;
 };
 
