@@ -10,7 +10,7 @@ packages_of() {
   lint) echo "clang-format codespell" ;;
   python) echo "python3" ;;
   qemu) echo "qemu-system-arm" ;;
-  guest) echo "debian-archive-keyring e2fsprogs" ;;
+  guest) echo "debian-archive-keyring e2fsprogs device-tree-compiler" ;;
   cross) echo "g++-aarch64-linux-gnu" ;;
   clang) echo "clang" ;;
   fuzz) echo "libclang-rt-14-dev" ;;
@@ -26,8 +26,8 @@ reason_of() {
   lint) echo "to check format and spelling" ;;
   python) echo "for the scripts of test and lint" ;;
   qemu) echo "the other SMMUv3, and bare metal" ;;
-  guest) echo "to check what a guest is made of, and its root disk" ;;
-  cross) echo "to build the core for bare metal" ;;
+  guest) echo "to check what a guest is made of, its root disk, its device tree" ;;
+  cross) echo "to build the core for bare metal, and a guest's programs" ;;
   clang) echo "the second compiler, and fuzzing" ;;
   fuzz) echo "libFuzzer and its sanitizers" ;;
   esac

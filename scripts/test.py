@@ -216,14 +216,14 @@ def bare_metal(report):
         report.count(name, good, log)
 
 
-def guest(report, what, required):
+def guest(report, runs, required):
     """Stock QEMU with a stock Linux guest on our machines. Each check of each run counts as one test."""
-    name = f"guest: {what}"
+    name = f"guest: {', '.join(runs)}"
     start, log = report.step(name), log_path(name)
     results = os.path.join(LOGS, "guest.json")
     with open(results, "wb") as out, open(log, "wb") as errors:
         try:
-            status = subprocess.run([sys.executable, "scripts/guest/run.py", what, "--json"], cwd=ROOT, stdin=subprocess.DEVNULL,
+            status = subprocess.run([sys.executable, "scripts/guest/run.py", *runs, "--json"], cwd=ROOT, stdin=subprocess.DEVNULL,
                                     stdout=out, stderr=errors, timeout=GUEST_SECONDS).returncode
         except subprocess.TimeoutExpired:
             status = None
@@ -375,7 +375,7 @@ def main():
     uapi_headers(report, require_fetched)
     build(report, "release")
     ctest(report, "release")
-    guest(report, "all" if options.all else "nested", require_fetched)
+    guest(report, ["all"] if options.all else ["nested", "model"], require_fetched)
     newer_qemu(report)
     qemu_differences(report, options.all, require_fetched)
     threads(report, options.require_tsan or os.environ.get("CI") == "true")

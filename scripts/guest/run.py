@@ -20,7 +20,7 @@ import threading
 import boot as boots
 import checks
 import initramfs
-import runs
+import model_runs as runs
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -172,7 +172,7 @@ def table(results, planted):
 
 def arguments():
     parser = argparse.ArgumentParser(prog="run guest", description=__doc__,
-                                     epilog="runs: " + "; ".join(f"{run.name}: {run.about}" for run in runs.ALL))
+                                     epilog="runs: " + "; ".join(f"{run.name}: {run.about}" for run in runs.EVERY))
     parser.add_argument("runs", nargs="+", metavar="RUN", choices=["all", *runs.BY_NAME], help="which: all, or some by name")
     parser.add_argument("--json", action="store_true", help="results as data")
     parser.add_argument("--break", dest="fault", choices=["tlbi", "s1", "s2", "walk", "stale", "cd"],
@@ -192,7 +192,7 @@ def arguments():
 
 def main():
     options = arguments()
-    chosen = runs.ALL if "all" in options.runs else [runs.BY_NAME[name] for name in dict.fromkeys(options.runs)]
+    chosen = runs.EVERY if "all" in options.runs else [runs.BY_NAME[name] for name in dict.fromkeys(options.runs)]
     planted = tuple(("--break", options.fault) if options.fault else ()) + (("--without", options.without) if options.without else ())
     if planted:
         chosen = [dataclasses.replace(run, exec_options=(*run.exec_options, *planted), patience=5) for run in chosen]

@@ -159,8 +159,3 @@ def broken(fault, *caught_by, seconds=90):
 # The longest first: two are under way at a time. Without stage 2 it is UEFI that waits for the device, for ever.
 ALL = (THREE, WITHOUT, NESTED_RUN, REPORT, PLAIN, MESSAGES, EMPTIED, broken("tlbi", "stale"), broken("s1", "stages", "refused"),
        broken("s2", "refused", seconds=15), broken("walk", "refused"), REFUSED)
-BY_NAME = {run.name: run for run in ALL}
-
-
-def is_spoiled(name):
-    return name == "all" or "--break" in BY_NAME[name].exec_options or "--without" in BY_NAME[name].exec_options
