@@ -1,5 +1,6 @@
 #include <sluice/remote/vfio_user.hpp>
 
+#include <sluice/remote/wire.hpp>
 #include <sluice/uapi/errno.hpp>
 #include <sluice/uapi/vfio.hpp>
 
@@ -9,33 +10,16 @@
 namespace sluice::remote {
 
 namespace u = uapi::vfio;
-namespace p = vfio_user;
 using base::Errc;
 using base::Status;
 using hosted::Fd;
 
 namespace {
 
-template <class T>
-std::optional<T> take(std::span<const std::byte> payload) {
-  if (payload.size() < sizeof(T)) {
-    return std::nullopt;
-  }
-  T value;
-  std::memcpy(&value, payload.data(), sizeof value);
-  return value;
-}
-
-template <class T>
-void append(std::vector<std::byte>& to, const T& value) {
-  const auto* const bytes = reinterpret_cast<const std::byte*>(&value);
-  to.insert(to.end(), bytes, bytes + sizeof value);
-}
-
 // What is to be said with a structure of VFIO's that the caller has filled in.
 template <class T>
 std::optional<T> request(std::span<const std::byte> payload) {
-  const auto value = take<T>(payload);
+  const auto value = front<T>(payload);
   return value && value->argsz >= sizeof(T) ? value : std::nullopt;
 }
 
@@ -61,8 +45,9 @@ VfioUser::~VfioUser() {
   interrupts_.close();
 }
 
-VfioUser::Answer VfioUser::handle(const p::Header& header, Bytes payload, const std::vector<Fd>& fds) {
-  if ((header.flags & p::type_mask) != 0 || (header.flags & ~(p::type_mask | p::flag_no_reply)) != 0 ||
+VfioUser::Answer VfioUser::handle(const vfio_user::Header& header, Bytes payload, const std::vector<Fd>& fds) {
+  if ((header.flags & vfio_user::type_mask) != 0 ||
+      (header.flags & ~(vfio_user::type_mask | vfio_user::flag_no_reply)) != 0 ||
       header.size != sizeof header + payload.size()) {
     fatal_ = true;
     return {.status = Errc::protocol};
@@ -70,12 +55,12 @@ VfioUser::Answer VfioUser::handle(const p::Header& header, Bytes payload, const 
   std::vector<std::byte> data;
   Answer answer{.status = dispatch(header.command, payload, fds, data)};
   fatal_ = fatal_ || !agreed_;
-  if ((header.flags & p::flag_no_reply) != 0) {
+  if ((header.flags & vfio_user::flag_no_reply) != 0) {
     return answer;
   }
-  p::Header head{.id = header.id, .command = header.command, .flags = p::type_reply};
+  vfio_user::Header head{.id = header.id, .command = header.command, .flags = vfio_user::type_reply};
   if (!answer.status) {
-    head.flags |= p::flag_error;
+    head.flags |= vfio_user::flag_error;
     head.error = static_cast<std::uint32_t>(uapi::to_errno(answer.status.error()));
     data.clear();
   }
@@ -85,47 +70,47 @@ VfioUser::Answer VfioUser::handle(const p::Header& header, Bytes payload, const 
   return answer;
 }
 
-Status VfioUser::dispatch(p::Command command, Bytes payload, const std::vector<Fd>& fds,
+Status VfioUser::dispatch(vfio_user::Command command, Bytes payload, const std::vector<Fd>& fds,
                           std::vector<std::byte>& reply) {
-  if (agreed_ == (command == p::Command::version)) { // first, and once
+  if (agreed_ == (command == vfio_user::Command::version)) { // first, and once
     return Errc::invalid_argument;
   }
   switch (command) {
-  case p::Command::version:
+  case vfio_user::Command::version:
     return agree(payload, reply);
-  case p::Command::dma_map:
+  case vfio_user::Command::dma_map:
     return map(payload, fds.size());
-  case p::Command::dma_unmap:
+  case vfio_user::Command::dma_unmap:
     return unmap(payload, reply);
-  case p::Command::device_get_info:
+  case vfio_user::Command::device_get_info:
     return device_info(payload, reply);
-  case p::Command::device_get_region_info:
+  case vfio_user::Command::device_get_region_info:
     return region_info(payload, reply);
-  case p::Command::device_get_irq_info:
+  case vfio_user::Command::device_get_irq_info:
     return irq_info(payload, reply);
-  case p::Command::device_set_irqs:
+  case vfio_user::Command::device_set_irqs:
     return set_irqs(payload, fds);
-  case p::Command::region_read:
+  case vfio_user::Command::region_read:
     return read(payload, reply);
-  case p::Command::region_write:
+  case vfio_user::Command::region_write:
     return write(payload, reply);
-  case p::Command::device_reset:
+  case vfio_user::Command::device_reset:
     return reset();
-  case p::Command::device_get_region_io_fds:
-  case p::Command::region_write_multi:
-  case p::Command::dma_read:
-  case p::Command::dma_write:
+  case vfio_user::Command::device_get_region_io_fds:
+  case vfio_user::Command::region_write_multi:
+  case vfio_user::Command::dma_read:
+  case vfio_user::Command::dma_write:
     break;
   }
   return Errc::unsupported;
 }
 
 Status VfioUser::map(Bytes payload, std::size_t fds) {
-  const auto map = request<p::DmaMap>(payload);
+  const auto map = request<vfio_user::DmaMap>(payload);
   constexpr std::uint64_t page = 4096;
-  if (!map || payload.size() != sizeof *map || fds > 1 || (map->flags & ~(p::dma_read | p::dma_write)) != 0 ||
-      map->size == 0 || map->address % page != 0 || map->size % page != 0 || map->address + map->size < map->address ||
-      map->offset + map->size < map->offset) {
+  if (!map || payload.size() != sizeof *map || fds > 1 ||
+      (map->flags & ~(vfio_user::dma_read | vfio_user::dma_write)) != 0 || map->size == 0 || map->address % page != 0 ||
+      map->size % page != 0 || map->address + map->size < map->address || map->offset + map->size < map->offset) {
     return Errc::invalid_argument;
   }
   const auto next = maps_.lower_bound(map->address);
@@ -134,7 +119,7 @@ Status VfioUser::map(Bytes payload, std::size_t fds) {
   if (over_next || over_last) {
     return Errc::already_mapped;
   }
-  if (maps_.size() == p::most_maps) {
+  if (maps_.size() == vfio_user::most_maps) {
     return Errc::no_space;
   }
   maps_.emplace(map->address, map->size);
@@ -142,11 +127,11 @@ Status VfioUser::map(Bytes payload, std::size_t fds) {
 }
 
 Status VfioUser::unmap(Bytes payload, std::vector<std::byte>& reply) {
-  const auto unmap = request<p::DmaUnmap>(payload);
-  if (!unmap || (unmap->flags & ~p::unmap_all) != 0) {
+  const auto unmap = request<vfio_user::DmaUnmap>(payload);
+  if (!unmap || (unmap->flags & ~vfio_user::unmap_all) != 0) {
     return Errc::invalid_argument;
   }
-  if (unmap->flags == p::unmap_all) {
+  if (unmap->flags == vfio_user::unmap_all) {
     if (unmap->address != 0 || unmap->size != 0) {
       return Errc::invalid_argument;
     }
@@ -163,14 +148,14 @@ Status VfioUser::unmap(Bytes payload, std::vector<std::byte>& reply) {
 }
 
 Status VfioUser::device_info(Bytes payload, std::vector<std::byte>& reply) const {
-  auto info = request<p::DeviceInfo>(payload);
+  auto info = request<vfio_user::DeviceInfo>(payload);
   if (!info) {
     return Errc::invalid_argument;
   }
-  append(reply, p::DeviceInfo{.argsz = sizeof *info,
-                              .flags = u::device_flag_pci | u::device_flag_reset,
-                              .regions = u::region_count,
-                              .irqs = u::irq_count});
+  append(reply, vfio_user::DeviceInfo{.argsz = sizeof *info,
+                                      .flags = u::device_flag_pci | u::device_flag_reset,
+                                      .regions = u::region_count,
+                                      .irqs = u::irq_count});
   return {};
 }
 
@@ -241,16 +226,17 @@ Status VfioUser::set_irqs(Bytes payload, const std::vector<Fd>& fds) {
       {.flags = set->flags, .index = set->index, .start = set->start, .count = set->count, .data = data});
 }
 
-Status VfioUser::check(const p::RegionAccess& access) const {
+Status VfioUser::check(const vfio_user::RegionAccess& access) const {
   const std::uint64_t size = access.region < u::region_count ? region_size(access.region) : 0;
-  if (access.count == 0 || access.count > p::most_data || access.offset > size || access.count > size - access.offset) {
+  if (access.count == 0 || access.count > vfio_user::most_data || access.offset > size ||
+      access.count > size - access.offset) {
     return Errc::invalid_argument;
   }
   return {};
 }
 
 Status VfioUser::read(Bytes payload, std::vector<std::byte>& reply) {
-  const auto access = take<p::RegionAccess>(payload);
+  const auto access = front<vfio_user::RegionAccess>(payload);
   if (!access || payload.size() != sizeof *access) {
     return Errc::invalid_argument;
   }
@@ -272,7 +258,7 @@ Status VfioUser::read(Bytes payload, std::vector<std::byte>& reply) {
 }
 
 Status VfioUser::write(Bytes payload, std::vector<std::byte>& reply) {
-  const auto access = take<p::RegionAccess>(payload);
+  const auto access = front<vfio_user::RegionAccess>(payload);
   if (!access || payload.size() - sizeof *access != access->count) {
     return Errc::invalid_argument;
   }

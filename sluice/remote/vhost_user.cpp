@@ -1,9 +1,9 @@
 #include <sluice/remote/vhost_user.hpp>
 
 #include <sluice/pcie/virtio.hpp>
+#include <sluice/remote/wire.hpp>
 
 #include <bit>
-#include <cstring>
 
 namespace sluice::remote {
 
@@ -13,22 +13,6 @@ using hosted::Fd;
 using vhost::Request;
 
 namespace {
-
-template <class T>
-std::optional<T> take(std::span<const std::byte> payload) {
-  if (payload.size() != sizeof(T)) {
-    return std::nullopt;
-  }
-  T value;
-  std::memcpy(&value, payload.data(), sizeof value);
-  return value;
-}
-
-template <class T>
-void append(std::vector<std::byte>& to, const T& value) {
-  const auto* const bytes = reinterpret_cast<const std::byte*>(&value);
-  to.insert(to.end(), bytes, bytes + sizeof value);
-}
 
 bool wraps(std::uint64_t address, std::uint64_t size) { return address + size < address; }
 
@@ -58,8 +42,8 @@ VhostUser::Answer VhostUser::handle(const vhost::Header& header, std::span<const
 
 Status VhostUser::dispatch(const vhost::Header& header, std::span<const std::byte> payload, std::vector<Fd>& fds,
                            std::vector<std::byte>& reply) {
-  const auto number = take<std::uint64_t>(payload);
-  const auto state = take<vhost::VringState>(payload);
+  const auto number = whole<std::uint64_t>(payload);
+  const auto state = whole<vhost::VringState>(payload);
   switch (header.request) {
   case Request::get_features:
     append(reply, device_.features() | vhost::feature_protocol_features);
@@ -87,7 +71,7 @@ Status VhostUser::dispatch(const vhost::Header& header, std::span<const std::byt
     append(reply, vhost::VringState{0, stop()});
     return {};
   case Request::set_vring_addr: {
-    const auto address = take<vhost::VringAddress>(payload);
+    const auto address = whole<vhost::VringAddress>(payload);
     return address ? set_address(*address) : Errc::protocol;
   }
   case Request::set_vring_kick:
@@ -127,14 +111,14 @@ Status VhostUser::set_mem_table(std::span<const std::byte> payload, std::size_t 
   if (payload.size() < sizeof(vhost::MemTable)) {
     return Errc::protocol;
   }
-  const auto table = *take<vhost::MemTable>(payload.first(sizeof(vhost::MemTable)));
+  const auto table = *front<vhost::MemTable>(payload);
   const auto list = payload.subspan(sizeof table);
   if (table.count > vhost::most_regions || list.size() != table.count * sizeof(vhost::Region) || fds != table.count) {
     return Errc::protocol;
   }
   std::vector<vhost::Region> regions(table.count);
   for (std::size_t i = 0; i < regions.size(); ++i) {
-    regions[i] = *take<vhost::Region>(list.subspan(i * sizeof(vhost::Region), sizeof(vhost::Region)));
+    regions[i] = *front<vhost::Region>(list.subspan(i * sizeof(vhost::Region)));
     const vhost::Region& r = regions[i];
     if (r.size == 0 || wraps(r.guest_address, r.size) || wraps(r.user_address, r.size) ||
         wraps(r.file_offset, r.size)) {

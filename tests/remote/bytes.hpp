@@ -9,7 +9,7 @@ namespace sluice::remote::test {
 template <class... Parts>
 std::vector<std::byte> bytes_of(const Parts&... parts) {
   std::vector<std::byte> all;
-  const auto append = [&](const auto& part) {
+  [[maybe_unused]] const auto append = [&](const auto& part) {
     const auto* const begin = reinterpret_cast<const std::byte*>(&part);
     all.insert(all.end(), begin, begin + sizeof part);
   };

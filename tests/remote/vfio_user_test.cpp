@@ -94,8 +94,7 @@ protected:
   static constexpr int invalid = static_cast<int>(Errno::invalid);
 
   hosted::FreeSchedule schedule;
-  hosted::Time time{schedule};
-  hosted::Sync sync{time};
+  hosted::Sync sync{schedule};
   Registers function;
   VfioUser server{function, sync};
 };
