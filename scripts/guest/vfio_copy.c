@@ -1,6 +1,6 @@
 #define _GNU_SOURCE
-// A guest's user-space driver for pcie::CopyDevice, through VFIO with its own IOVAs: vfio_copy ADDRESS GROUP. Says what it saw
-// on lines "SLUICE vfio key=value ..."; nothing is judged here.
+// A guest's user-space driver for pcie::CopyDevice, through VFIO with its own IOVAs: vfio_copy ADDRESS GROUP. Says what
+// it saw on lines "SLUICE vfio key=value ..."; nothing is judged here.
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 
@@ -16,7 +16,15 @@
 #include <unistd.h>
 
 // sluice/pcie/copy_device.hpp
-enum { source_at = 0x00, destination_at = 0x08, size_at = 0x10, doorbell_at = 0x14, status_at = 0x18, moved_at = 0x20, fault_at = 0x28 };
+enum {
+  source_at = 0x00,
+  destination_at = 0x08,
+  size_at = 0x10,
+  doorbell_at = 0x14,
+  status_at = 0x18,
+  moved_at = 0x20,
+  fault_at = 0x28
+};
 enum { busy = 1, done = 2 };
 static const char* const states[] = {"idle", "busy", "done", "read_aborted", "write_aborted", "no_master", "bad_size"};
 
@@ -33,7 +41,9 @@ static void must(int good, const char* what) {
   }
 }
 
-static void put(uint64_t at, uint64_t value, size_t size) { must(pwrite(device, &value, size, bar + at) == (ssize_t)size, "pwrite"); }
+static void put(uint64_t at, uint64_t value, size_t size) {
+  must(pwrite(device, &value, size, bar + at) == (ssize_t)size, "pwrite");
+}
 
 static uint64_t get(uint64_t at, size_t size) {
   uint64_t value = 0;
@@ -42,7 +52,8 @@ static uint64_t get(uint64_t at, size_t size) {
 }
 
 static unsigned char* buffer(unsigned seed) {
-  unsigned char* at = mmap(NULL, buffer_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+  unsigned char* at =
+      mmap(NULL, buffer_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   must(at != MAP_FAILED, "mmap");
   for (unsigned i = 0; i < buffer_size; ++i) {
     at[i] = (unsigned char)((seed += 0x9e3779b9) >> 16);
@@ -51,7 +62,8 @@ static unsigned char* buffer(unsigned seed) {
 }
 
 static void map(void* memory, uint64_t iova, uint32_t flags) {
-  struct vfio_iommu_type1_dma_map m = {.argsz = sizeof m, .flags = flags, .vaddr = (uintptr_t)memory, .iova = iova, .size = buffer_size};
+  struct vfio_iommu_type1_dma_map m = {
+      .argsz = sizeof m, .flags = flags, .vaddr = (uintptr_t)memory, .iova = iova, .size = buffer_size};
   must(ioctl(container, VFIO_IOMMU_MAP_DMA, &m) == 0, "map");
 }
 
@@ -77,8 +89,8 @@ static unsigned copy(uint64_t from, uint64_t to) {
 }
 
 static void say_refused(const char* what, unsigned state) {
-  printf("SLUICE vfio what=%s result=%s moved=%llu iova=%#llx\n", what, states[state % 7], (unsigned long long)get(moved_at, 8),
-         (unsigned long long)get(fault_at, 8));
+  printf("SLUICE vfio what=%s result=%s moved=%llu iova=%#llx\n", what, states[state % 7],
+         (unsigned long long)get(moved_at, 8), (unsigned long long)get(fault_at, 8));
 }
 
 static void open_device(const char* address, const char* group_number) {
@@ -132,7 +144,8 @@ int main(int argc, char** argv) {
   for (unsigned i = 0; i < copied; ++i) {
     wrong += from[0x123 + i] != into[0xe45 + i];
   }
-  printf("SLUICE vfio what=copy result=%s bytes=%llu wrong=%u\n", states[state % 7], (unsigned long long)get(moved_at, 8), wrong);
+  printf("SLUICE vfio what=copy result=%s bytes=%llu wrong=%u\n", states[state % 7],
+         (unsigned long long)get(moved_at, 8), wrong);
   unmap(far_iova);
 
   remap(into);

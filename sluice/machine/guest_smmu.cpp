@@ -9,7 +9,7 @@ namespace sluice::machine {
 
 namespace {
 
-constexpr std::size_t remembered = 16;
+constexpr std::size_t stale_kept = 16;
 // A driver that waits for a handshake looks again within microseconds, and what it waits for comes in bursts: so many
 // turns without news before the poller takes naps.
 constexpr unsigned busy_turns = 2000;
@@ -61,7 +61,7 @@ private:
       compared_ += found.compared;
       stale_ += found.stale.size();
       for (const auto& s : found.stale) {
-        if (first_.size() < remembered) {
+        if (first_.size() < stale_kept) {
           first_.push_back(s);
         }
       }
