@@ -29,7 +29,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 
 // The memory of a frame, as software uses it.
-class Plain {
+class FrameMemory {
 public:
   std::uint32_t get32(std::uint32_t offset) const { return word<std::uint32_t>(offset).load(Order::acquire); }
   std::uint64_t get64(std::uint32_t offset) const { return word<std::uint64_t>(offset).load(Order::acquire); }
@@ -49,7 +49,7 @@ private:
 };
 
 // Registers that keep what is written, and remember in which order it was.
-class Recorder final : public platform::Mmio {
+class KeptRegisters final : public platform::Mmio {
 public:
   std::uint32_t read32(std::uint32_t offset) override { return static_cast<std::uint32_t>(values[offset]); }
   std::uint64_t read64(std::uint32_t offset) override { return values[offset]; }
@@ -70,8 +70,8 @@ private:
 
 class SharedFrameTest : public testing::Test {
 protected:
-  Recorder registers;
-  Plain memory;
+  KeptRegisters registers;
+  FrameMemory memory;
 };
 
 TEST_F(SharedFrameTest, MemoryShowsTheRegistersFromTheStart) {
@@ -172,7 +172,7 @@ protected:
   Bus bus{port.arena, clients, port.irq, 0, interleave, routes};
   std::unique_ptr<model::Smmu> smmu = *model::Smmu::make({}, {}, bus, port.device_sync, port.time);
   Mmio mmio{*smmu, interleave};
-  Plain memory;
+  FrameMemory memory;
   SharedFrame frame{mmio, memory.at()};
   platform::DmaBlock queue = *port.arena.alloc(sizeof(arch::Command) << log2size, 4096);
 };
