@@ -17,7 +17,7 @@ namespace cmd = arch::cmd;
 constexpr unsigned log2_size = 4;
 
 struct Queue : testing::Test {
-  explicit Queue(std::uint64_t timeout_us = 20000) : queue{port.platform(), registers, errors, health, timeout_us} {}
+  explicit Queue(std::uint64_t timeout_us = 500'000) : queue{port.platform(), registers, errors, health, timeout_us} {}
 
   hosted::Port port;
   FakeSmmu fake{port.arena};

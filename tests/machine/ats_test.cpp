@@ -140,7 +140,7 @@ TEST_F(AtsTrafficThreads, UnderTrafficEachRequestMeetsTheOldDomainOrTheNewOne) {
   for (int i = 0; i < 200; ++i) {
     const auto change = device().replace(*all[i % 4], {}, {.require_hitless = true});
     EXPECT_TRUE(change.ok() && change->hitless && change->confirmed);
-    if (i % 8 == 0) {
+    if (i % 5 == 0) { // with each of the domains
       const std::uint32_t before = rounds.load();
       EXPECT_TRUE(platform::wait_until(machine.port().time, 20'000'000, [&] { return rounds.load() - before >= 2; }));
     }
