@@ -60,8 +60,9 @@ bool GuestBus::compare_exchange64(std::uint64_t address, const model::Attributes
 
 bool GuestBus::message(const model::BusAccess& access, std::uint32_t data) {
   base::dma_publish(); // 3.18: what the message tells of is in memory before it
-  if (!Doorbell::contains(access.address)) {
-    return write(access, &data);
+  if (!Doorbell::contains(access.address) && target(access.address, sizeof data) == nullptr) {
+    strays_.fetch_add(1, Order::relaxed);
+    return false;
   }
   const SpinGuard guard{sync_, lock_};
   const auto known = signals_.messages();
@@ -73,6 +74,15 @@ bool GuestBus::message(const model::BusAccess& access, std::uint32_t data) {
     return false;
   }
   signals_.list[signals_.count++] = {access.address, data};
+  return true;
+}
+
+bool GuestBus::deliver(const Message& message) {
+  void* const into = target(message.address, sizeof message.data);
+  if (Doorbell::contains(message.address) || into == nullptr) {
+    return false;
+  }
+  copy_in(into, &message.data, sizeof message.data);
   return true;
 }
 

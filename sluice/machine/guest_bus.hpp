@@ -26,7 +26,8 @@ public:
   bool read64(std::uint64_t address, const model::Attributes& attributes, std::uint64_t& value) override;
   bool compare_exchange64(std::uint64_t address, const model::Attributes& attributes, std::uint64_t& expected,
                           std::uint64_t desired) override;
-  // To RAM, or to an interrupt controller by way of take_signals().
+  // By way of take_signals(), wherever it goes: a guest that polls for a CMD_SYNC's message in RAM must not go on before
+  // whoever takes the signals has seen what has completed.
   bool message(const model::BusAccess& access, std::uint32_t data) override;
   void pulse(model::Wire wire) override;
 
@@ -46,6 +47,8 @@ public:
     bool none() const { return wires == 0 && count == 0; }
   };
   Signals take_signals();
+  // A message to RAM; false for one to an interrupt controller.
+  bool deliver(const Message& message);
 
   // Accesses of devices to what is no RAM of the guest's.
   std::uint64_t strays() const { return strays_.load(base::Order::relaxed); }

@@ -140,7 +140,9 @@ bool GuestSmmu::signal() {
     }
   }
   for (const auto& message : signals.messages()) {
-    interrupts_.message(message.address, message.data);
+    if (!bus_.deliver(message)) {
+      interrupts_.message(message.address, message.data);
+    }
   }
   return true;
 }
