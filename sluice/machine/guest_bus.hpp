@@ -26,8 +26,8 @@ public:
   bool read64(std::uint64_t address, const model::Attributes& attributes, std::uint64_t& value) override;
   bool compare_exchange64(std::uint64_t address, const model::Attributes& attributes, std::uint64_t& expected,
                           std::uint64_t desired) override;
-  // By way of take_signals(), wherever it goes: a guest that polls for a CMD_SYNC's message in RAM must not go on before
-  // whoever takes the signals has seen what has completed.
+  // By way of take_signals(), wherever it goes: a guest that polls for a CMD_SYNC's message in RAM must not go on
+  // before whoever takes the signals has seen what has completed.
   bool message(const model::BusAccess& access, std::uint32_t data) override;
   void pulse(model::Wire wire) override;
 
