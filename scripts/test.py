@@ -386,7 +386,6 @@ def main():
         build(report, "explore", "explore-tests")
         ctest(report, "explore", "-L", "explore")
         consumer(report)
-        fuzz(report)
         build(report, "clang", *EVERY_HEADER)
         ctest(report, "clang")
         try_mutants(report)
