@@ -361,7 +361,7 @@ def consumer(report):
 
 def main():
     parser = argparse.ArgumentParser(prog="run test", description=__doc__)
-    parser.add_argument("--all", action="store_true", help="also what is slow: asan, explore, clang, fuzzing, all guests, mutants, a consumer project")
+    parser.add_argument("--all", action="store_true", help="also what is slow: asan, explore, clang, all guests, mutants, a consumer project")
     parser.add_argument("--require-tsan", action="store_true", help="it is a failure if TSan cannot run; so with CI=true")
     parser.add_argument("--require-guest", action="store_true",
                         help="it is a failure if QEMU and a guest, or the kernel's headers, cannot be fetched; so with CI=true")
