@@ -78,6 +78,7 @@ def coverage(name):
         print(result.stderr[-2000:], file=sys.stderr)
         raise SystemExit("fuzz: the corpus has a finding")
     lines = counted_lines(folder, name)
+    lines = {path: seen for path, seen in lines.items() if seen}  # a header may have none that run
     for path, seen in sorted(lines.items()):
         missing = [number for number, ran in sorted(seen.items()) if not ran]
         print(f"{100 * (len(seen) - len(missing)) / len(seen):6.1f} %  {path}" + (f"  not: {missing}" if missing else ""))

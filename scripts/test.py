@@ -340,14 +340,6 @@ def try_mutants(report):
         report.count(f"mutant {name}", killed, None if killed else os.path.join(mutants.WORK, name + ".log"))
 
 
-def fuzz(report):
-    """Each fuzz target for a while, and what its corpus reaches; the last line of the log says how much."""
-    for path in sorted(glob.glob(f"{ROOT}/fuzz/*.cpp")):
-        name = os.path.splitext(os.path.basename(path))[0]
-        if name != "replay" and report.check(f"fuzz {name}", [sys.executable, "scripts/fuzz.py", name, "--seconds", "45"]):
-            with open(log_path(f"fuzz {name}"), encoding="utf-8", errors="replace") as file:
-                print("    " + file.read().strip().splitlines()[-1], flush=True)
-
 
 def consumer(report):
     """A project outside the tree that finds the installed libraries."""
