@@ -340,7 +340,6 @@ def try_mutants(report):
         report.count(f"mutant {name}", killed, None if killed else os.path.join(mutants.WORK, name + ".log"))
 
 
-
 def consumer(report):
     """A project outside the tree that finds the installed libraries."""
     if not os.path.isfile(os.path.join(ROOT, "tests", "install", "CMakeLists.txt")):
