@@ -36,6 +36,15 @@ def translated(seen):
                    f"{rng['translation']['walks']} descriptors read" + (f", {others} requests otherwise" if others else ""))
 
 
+def negotiated(seen):
+    """Features of the queue as the guest's driver and the endpoint have them. Linux's driver of entropy sources queues one buffer at
+    a time, for which it makes no indirect table."""
+    queue, bits = function(seen, "rng0")["queue"], [line["features"] for line in seen.boot.of("device")]
+    by_guest = bool(bits) and all(b[28:30] == "11" for b in bits)
+    holds = by_guest and queue["indirect"] and queue["event_index"]
+    return holds, "indirect tables and the event index" if holds else f"the guest's bits {' '.join(bits) or 'none'}, the endpoint's queue {queue}"
+
+
 def copied(seen):
     lines = said(seen, "copy")
     good = [line for line in lines if line["result"] == "done" and line["wrong"] == "0" and int(line["bytes"]) > 4096]

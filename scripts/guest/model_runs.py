@@ -68,8 +68,9 @@ DEVICES = (*runs.BASE, "-no-reboot", "-chardev", "socket,id=qtest,fd={qtest}",
 STEPS = ("devices", "smmu", "read", "vfio")
 CHECKS = (
     ("guest", checks.guest_ended), ("probe", model_checks.probed), ("read", checks.bytes_of("read")),
-    ("delivered", checks.delivered), ("translated", model_checks.translated), ("copies", model_checks.copied),
-    ("remapped", model_checks.remapped), ("read-only", model_checks.refused("readonly", "write_aborted", "F_PERMISSION")),
+    ("delivered", checks.delivered), ("features", model_checks.negotiated), ("translated", model_checks.translated),
+    ("copies", model_checks.copied), ("remapped", model_checks.remapped),
+    ("read-only", model_checks.refused("readonly", "write_aborted", "F_PERMISSION")),
     ("unmapped", model_checks.refused("unmapped", "read_aborted", "F_TRANSLATION")), ("events", model_checks.events),
     ("stale", model_checks.nothing_stale), ("commands", model_checks.commands), ("guest's log", checks.guest_content))
 

@@ -16,6 +16,8 @@ constexpr std::uint8_t needs_reset = 64;
 constexpr std::uint8_t driver_status = 0x8f; // ACKNOWLEDGE, DRIVER, DRIVER_OK, FEATURES_OK, FAILED
 
 // 6 Reserved Feature Bits
+constexpr std::uint64_t indirect_desc = 1ULL << 28;
+constexpr std::uint64_t event_idx = 1ULL << 29;
 constexpr std::uint64_t version_1 = 1ULL << 32;
 constexpr std::uint64_t access_platform = 1ULL << 33;
 

@@ -28,6 +28,7 @@ public:
   // 3.1.1 step 8: the queue may be used.
   bool live() const { return driver_ok() && (status_ & virtio::needs_reset) == 0 && enabled_; }
   const QueueLayout& layout() const { return layout_; }
+  QueueRules rules() const { return QueueRules::of(accepted_); }
   // The driver has enabled a queue where none can be.
   bool bad_layout() const { return bad_layout_; }
   std::uint16_t queue_vector() const { return queue_vector_; }

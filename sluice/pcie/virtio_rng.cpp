@@ -22,7 +22,7 @@ constexpr std::uint8_t msix_bytes = 12;
 
 VirtioRng::VirtioRng(const VirtioRngConfig& config, Address address, platform::Sync& sync)
     : Function{ids, address}, sync_{sync}, source_{config.name},
-      msix_kind_{config.msix}, common_{virtio::version_1 | virtio::access_platform,
+      msix_kind_{config.msix}, common_{virtio::version_1 | virtio::access_platform | QueueRules::features,
                                        config.msix == MsixCapability::none ? std::uint16_t{0} : vectors} {
   this->config().set(config::subsystem_vendor_id, 2, virtio::vendor);
   this->config().set(config::subsystem_id, 2, subsystem);

@@ -27,15 +27,17 @@ bool VirtioRng::run(Master& master) {
 
 void VirtioRng::serve(Master& master) {
   QueueLayout layout;
+  QueueRules rules;
   {
     const SpinGuard guard{sync_, lock_};
     if (!common_.live()) { // 3.1.1: nothing is consumed before DRIVER_OK
       return;
     }
     layout = common_.layout();
+    rules = common_.rules();
   }
   if (!queue_started_) {
-    queue_.start(layout);
+    queue_.start(layout, rules);
     queue_started_ = true;
   }
   for (unsigned i = 0; i < layout.size; ++i) {

@@ -15,10 +15,12 @@ VhostRng::VhostRng(std::string_view name, pcie::Address address, pcie::Master& m
   function_.config_write(pcie::config::command, 2, pcie::config::command_bus_master);
 }
 
-std::uint64_t VhostRng::features() const { return virtio::version_1 | virtio::access_platform; }
+std::uint64_t VhostRng::features() const {
+  return virtio::version_1 | virtio::access_platform | pcie::QueueRules::features;
+}
 
-void VhostRng::start(const pcie::QueueLayout& layout, std::uint16_t next) {
-  queue_.start(layout, next);
+void VhostRng::start(const pcie::QueueLayout& layout, pcie::QueueRules rules, std::uint16_t next) {
+  queue_.start(layout, rules, next);
   size_ = layout.size;
   broken_ = false;
 }

@@ -17,12 +17,14 @@ public:
 
   std::uint64_t features() const override;
   std::uint16_t largest_queue() const override { return pcie::Virtqueue::largest; }
-  void start(const pcie::QueueLayout& layout, std::uint16_t next) override;
+  void start(const pcie::QueueLayout& layout, pcie::QueueRules rules, std::uint16_t next) override;
   std::uint16_t stop() override { return queue_.next_index(); }
   Ran run() override;
 
   pcie::Delivered delivered() const;
   pcie::DmaCounters dma_counters() const { return dma_.counters(); }
+  // While it is stopped.
+  const pcie::Virtqueue& queue() const { return queue_; }
 
 private:
   bool serve(Ran& ran);

@@ -1,6 +1,5 @@
 #include <sluice/remote/vhost_user.hpp>
 
-#include <sluice/pcie/virtio.hpp>
 #include <sluice/remote/wire.hpp>
 
 #include <bit>
@@ -92,6 +91,9 @@ Status VhostUser::set_features(std::uint64_t features) {
   const std::uint64_t offered = device_.features() | vhost::feature_protocol_features;
   if ((features & ~offered) != 0 || (features & pcie::virtio::version_1) == 0) {
     return Errc::unsupported;
+  }
+  if (running_ && features != features_) {
+    return Errc::busy;
   }
   features_ = features;
   enabled_ = enabled_ || (features & vhost::feature_protocol_features) == 0; // without them there is no such message
@@ -222,7 +224,7 @@ void VhostUser::look() {
   const bool wanted = enabled_ && placed_ && kick_ && (features_ & pcie::virtio::version_1) != 0;
   if (wanted && !running_) {
     running_ = true;
-    device_.start(layout_, next_);
+    device_.start(layout_, pcie::QueueRules::of(features_), next_);
   } else if (!wanted && running_) {
     next_ = device_.stop();
     running_ = false;

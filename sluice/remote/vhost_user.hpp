@@ -20,7 +20,7 @@ public:
   // Besides those of the protocol.
   virtual std::uint64_t features() const = 0;
   virtual std::uint16_t largest_queue() const = 0;
-  virtual void start(const pcie::QueueLayout& layout, std::uint16_t next) = 0;
+  virtual void start(const pcie::QueueLayout& layout, pcie::QueueRules rules, std::uint16_t next) = 0;
   // The index to go on from.
   virtual std::uint16_t stop() = 0;
 

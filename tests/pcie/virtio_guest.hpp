@@ -143,9 +143,11 @@ public:
   std::uint8_t isr() { return static_cast<std::uint8_t>(rng.region_read(0, VirtioRng::isr_at, 1)); }
   void notify() { rng.region_write(0, VirtioRng::notify_at, 2, 0); }
 
-  void accept_features() {
+  void accept_features(std::uint64_t optional = 0) {
     set_status(1);
     set_status(3);
+    set_common(virtio::common::driver_feature_select, 4, 0);
+    set_common(virtio::common::driver_feature, 4, optional);
     set_common(virtio::common::driver_feature_select, 4, 1);
     set_common(virtio::common::driver_feature, 4, 3);
     set_status(0xb);
@@ -159,19 +161,23 @@ public:
     }
     set_common(queue_enable, 2, 1);
   }
-  void start() {
+  void start(std::uint64_t optional = 0) {
     enable_bus_master();
-    accept_features();
+    accept_features(optional);
     set_queue();
     set_status(0xf);
   }
 
   void describe(std::uint16_t index, std::uint64_t address, std::uint32_t length, std::uint16_t flags,
                 std::uint16_t next = 0) {
-    memory.put(descriptors + 16u * index, address);
-    memory.put(descriptors + 16u * index + 8, length);
-    memory.put(descriptors + 16u * index + 12, flags);
-    memory.put(descriptors + 16u * index + 14, next);
+    describe_at(descriptors, index, address, length, flags, next);
+  }
+  void describe_at(std::uint64_t table, std::uint16_t index, std::uint64_t address, std::uint32_t length,
+                   std::uint16_t flags, std::uint16_t next = 0) {
+    memory.put(table + 16u * index, address);
+    memory.put(table + 16u * index + 8, length);
+    memory.put(table + 16u * index + 12, flags);
+    memory.put(table + 16u * index + 14, next);
   }
   void make_available(std::uint16_t head) {
     memory.put(driver + 4 + 2u * (available % size), head);

@@ -20,10 +20,13 @@ using vhost::Request;
 
 class FakeDevice final : public VhostDevice {
 public:
-  std::uint64_t features() const override { return pcie::virtio::version_1 | pcie::virtio::access_platform; }
+  std::uint64_t features() const override {
+    return pcie::virtio::version_1 | pcie::virtio::access_platform | pcie::QueueRules::features;
+  }
   std::uint16_t largest_queue() const override { return 64; }
-  void start(const pcie::QueueLayout& where, std::uint16_t from) override {
+  void start(const pcie::QueueLayout& where, pcie::QueueRules accepted, std::uint16_t from) override {
     layout = where;
+    rules = accepted;
     next = from;
     ++starts;
   }
@@ -34,6 +37,7 @@ public:
   Ran run() override { return ran; }
 
   pcie::QueueLayout layout;
+  pcie::QueueRules rules;
   std::uint16_t next{};
   unsigned starts{}, stops{};
   Ran ran{};
@@ -106,6 +110,18 @@ TEST_F(VhostUserTest, AQueueStartsWhenNothingIsMissingAtTheGuestsAddresses) {
   EXPECT_EQ(device.layout.descriptors, guest + 0x1000);
   EXPECT_EQ(device.layout.driver, guest + 0x2000);
   EXPECT_EQ(device.layout.device, guest + 0x3000);
+}
+
+TEST_F(VhostUserTest, AQueueWorksByTheFeaturesThatTheGuestHasAccepted) {
+  start();
+  EXPECT_TRUE(device.rules.indirect);
+  EXPECT_TRUE(device.rules.event_index);
+  EXPECT_TRUE(ask(Request::get_vring_base, vhost::VringState{0, 0}).status.ok());
+  EXPECT_TRUE(ask(Request::set_features, device.features() & ~pcie::virtio::event_idx).status.ok());
+  EXPECT_TRUE(ask(Request::set_vring_kick, one_eventfd(), std::uint64_t{0}).status.ok());
+  ASSERT_EQ(device.starts, 2u);
+  EXPECT_TRUE(device.rules.indirect);
+  EXPECT_FALSE(device.rules.event_index);
 }
 
 TEST_F(VhostUserTest, AQueueThatIsStoppedSaysWhereToGoOn) {
@@ -189,6 +205,8 @@ TEST_F(VhostUserTest, ARunningQueueIsNotChanged) {
   EXPECT_EQ(ask(Request::set_vring_num, vhost::VringState{0, 4}).status, Errc::busy);
   EXPECT_EQ(ask(Request::set_vring_base, vhost::VringState{0, 0}).status, Errc::busy);
   EXPECT_EQ(ask(Request::set_vring_addr, rings()).status, Errc::busy);
+  EXPECT_EQ(ask(Request::set_features, device.features()).status, Errc::busy) << "without those of the protocol";
+  EXPECT_TRUE(ask(Request::set_features, device.features() | vhost::feature_protocol_features).status.ok());
 }
 
 TEST_F(VhostUserTest, WhatCannotBeIsRefused) {

@@ -30,6 +30,10 @@ json stages(const machine::CountedPort& port) {
           {"bypassed", moved(port.moved(model::Stages::none))}};
 }
 
+json queue(const pcie::Virtqueue& queue) {
+  return {{"indirect", queue.rules().indirect}, {"event_index", queue.rules().event_index}, {"tables", queue.tables()}};
+}
+
 json translation(machine::CountedPort& port) {
   const model::PortCounters counters = port.counters();
   return {{"tlb_misses", counters.tlb_misses}, {"walks", counters.walks}, {"faults", counters.faults}};
@@ -70,6 +74,7 @@ std::string ServedGuest::report() const {
     json one = place(rng->name, rng->address);
     one.update(stages(rng->requests));
     one["dma"] = dma(rng->device.dma_counters());
+    one["queue"] = queue(rng->device.queue());
     one["translation"] = translation(rng->requests);
     const pcie::Delivered delivered = rng->device.delivered();
     one["delivered"] = {
