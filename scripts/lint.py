@@ -10,6 +10,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CODE = (".hpp", ".cpp", ".h", ".c")
 LINES_MAX = 320
 EXAMPLE_LINES_MAX = {"examples/model.cpp": 40}  # what embedding takes
+PORT_LINES_MAX = {"ports/aarch64": 399}  # what a port takes: all files, all lines. docs/porting.md
 
 # Headers that a freestanding core may include. design.md, "The house".
 FREESTANDING = set(
@@ -181,6 +182,12 @@ def house(paths, problem):
         most = EXAMPLE_LINES_MAX.get(path)
         if most and (lines := read(os.path.join(ROOT, path)).count("\n")) > most:
             problem(path, lines, f"{lines} lines", f"at most {most}")
+    for folder, most in PORT_LINES_MAX.items():
+        counted = {path: read(os.path.join(ROOT, path)).count("\n") for path in paths if path.startswith(folder + "/")}
+        if (lines := sum(counted.values())) > most:
+            longest = max(counted, key=counted.get)
+            problem(longest, counted[longest], f"{lines} lines in the {len(counted)} files of {folder}",
+                    f"at most {most}: it is the example of docs/porting.md")
 
 
 def formatting(paths, problem):

@@ -100,6 +100,13 @@ class Lint(unittest.TestCase):
         self.finds("sluice/model/a.cpp", self.source("model", body="\n".join(["int f();"] * 319)), "321 lines")
         self.finds("sluice/model/a.hpp", self.source("model"), "no #pragma once")
 
+    def test_the_example_of_a_port_stays_short(self):
+        line = "// a line of a port, in whichever of its files\n"
+        self.write("ports/aarch64/start.S", line * 300)
+        self.accepts("ports/aarch64/port.cpp", line * 99)
+        self.finds("ports/aarch64/port.cpp", line * 100, "400 lines in the 2 files of ports/aarch64", "at most 399")
+        os.remove(os.path.join(self.folder, "ports/aarch64/start.S"))
+
     def test_format_and_spelling(self):
         self.finds("sluice/model/a.cpp", self.source("model", body="int  f();"), "model/a.cpp:2: formatting",
                    checks=(lint.formatting,))
