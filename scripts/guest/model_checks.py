@@ -58,26 +58,73 @@ def remapped(seen):
     return holds, " ".join(f"{line['rounds']} times, {line['done']} copied, {line['wrong']} with other bytes" for line in lines) or "nothing"
 
 
-def refused(what, result, event):
+def with_ats(seen):
+    return "atc" in function(seen, "copy0")
+
+
+def aborted_copies(seen, *, recorded_only):
+    """3.9.1.2: an endpoint that has asked for a translation knows by the answer; only an untranslated access makes an event."""
+    lines = [line for line in seen.boot.of("vfio") if line["result"].endswith("_aborted")]
+    return [line for line in lines if line["mode"] == "untranslated" or not recorded_only or not with_ats(seen)]
+
+
+def refused(what, result, event, words="iova: {iova} "):
     """The copy engine's access is aborted where it says, nothing changes, and the guest's driver prints the event."""
     def check(seen):
         lines = said(seen, what)
         changed = [line["changed"] for line in said(seen, "guarded")]
+        expected = [line for line in aborted_copies(seen, recorded_only=True) if line["what"] == what]
         logs = [log for log in seen.events("vfio") if f"event: {event} client" in log]
-        named = lines and [log for log in logs if f"iova: {lines[0]['iova']} " in log]
-        holds = (len(lines) == 1 and lines[0]["result"] == result and lines[0]["moved"] == "0" and named and changed == ["0"])
+        named = [log for log in logs if lines and words.format(iova=lines[0]["iova"]) in log + " "]
+        holds = ([line["mode"] for line in lines] == ["default", "untranslated"] and changed == ["0"]
+                 and all(line["result"] == result and line["moved"] == "0" for line in lines) and len(named) == len(expected) > 0)
         seen_event = named[0].split("event: ", 1)[1] if named else "no event in the guest's log"
-        return bool(holds), "; ".join([f"{line['result']} at {line['iova']}" for line in lines] + [seen_event])
+        return holds, "; ".join([*dict.fromkeys(f"{line['result']} at {line['iova']}" for line in lines), seen_event])
     return check
 
 
 def events(seen):
-    """As many events as refused accesses, all of which the guest has printed."""
+    """As many events as refused accesses that make one, all of which the guest has printed."""
     aborted, s = function(seen, "copy0")["copy"]["aborted"], smmu(seen)
+    due, all_aborted = (len(aborted_copies(seen, recorded_only=only)) for only in (True, False))
     printed = [log for log in seen.events("vfio") if "event: " in log]
     refused_rng = function(seen, "rng0")["dma"]["faulted"]
-    holds = s["events"] == aborted == len(printed) > 0 and refused_rng == 0 and s["events_discarded"] == 0
+    holds = s["events"] == due == len(printed) > 0 and aborted == all_aborted and refused_rng == 0 and s["events_discarded"] == 0
     return holds, f"{s['events']} recorded, {aborted} copies and {refused_rng} requests of rng0 aborted, {len(printed)} printed by the guest"
+
+
+def translations_on(seen):
+    """The guest's kernel has found both capabilities through QEMU and switched them on."""
+    control = {line["capability"]: int(line["control"] or 0) for line in seen.boot.of("vfio") if line["capability"]}
+    holds = control.get("ats", 0) & 0x8000 != 0 and control.get("pasid", 0) & 1 != 0
+    return holds, ", ".join(f"{name}'s control register {value:#x}" for name, value in control.items()) or "no capability"
+
+
+def by_atc(seen):
+    """10.1.1, 3.9.1: the endpoint asks, keeps what it gets and goes translated, which the SMMU lets pass with EATS 1 only."""
+    copy = function(seen, "copy0")
+    asked, translated, atc = copy["translation"]["translation_requests"], copy["translation"]["translated"], copy["atc"]
+    holds = atc["hits"] > 0 and 0 < asked <= atc["misses"] and translated >= atc["hits"] and copy["copy"]["bytes"] > 0
+    return holds, f"{translated} translated accesses, {asked} requests, {atc['hits']} hits in the ATC"
+
+
+def atc_invalidated(seen):
+    """Each CMD_ATC_INV that the guest gave has reached the endpoint and was completed."""
+    s, given, dropped = smmu(seen), seen.account["commands"].get("CMD_ATC_INV", 0), function(seen, "copy0")["atc"]["invalidated"]
+    return given == s["atc_invalidations"] > 0 == s["atc_timeouts"] and dropped > 0, \
+        f"{s['atc_invalidations']} of {given} CMD_ATC_INVs sent to the endpoint, {s['atc_timeouts']} timed out; {dropped} translations dropped"
+
+
+def no_stale_use(seen):
+    """Nothing was used that the guest's tables no longer held, without an invalidation under way."""
+    uses = smmu(seen)["stale_uses"]
+    first = [f"IOVA {u['iova']} of stream {u['stream']:#x}: {u['cached']} instead of {u['memory']}, {u['missing']} is missing" for u in uses["latest"][:1]]
+    return uses["count"] == 0, checks.plural(uses["count"], "use") + (f", first: {first[0]}" if first else "")
+
+
+def software_faults(seen):
+    found = smmu(seen)["software_faults"]
+    return not found, "; ".join(f"{f['section']}: {f['what']} ({f['count']} times, at {f['at']:#x})" for f in found) or "nothing that the manual forbids"
 
 
 def nothing_stale(seen):

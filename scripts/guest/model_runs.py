@@ -32,7 +32,7 @@ class ModelRun(runs.Run):
     kinds: tuple = ()  # optional lines of the device tree
     bytes: int = 16384
     append: str = f" sluice.vfio={COPY}"
-    faults: tuple = ("stale", "walk", "cd")
+    faults: tuple = ("stale", "walk", "cd", "atc")
     can_do_without: bool = False
 
     def programs(self, folder):
@@ -72,7 +72,8 @@ CHECKS = (
     ("copies", model_checks.copied), ("remapped", model_checks.remapped),
     ("read-only", model_checks.refused("readonly", "write_aborted", "F_PERMISSION")),
     ("unmapped", model_checks.refused("unmapped", "read_aborted", "F_TRANSLATION")), ("events", model_checks.events),
-    ("stale", model_checks.nothing_stale), ("commands", model_checks.commands), ("guest's log", checks.guest_content))
+    ("stale", model_checks.nothing_stale), ("stale uses", model_checks.no_stale_use), ("software", model_checks.software_faults),
+    ("commands", model_checks.commands), ("guest's log", checks.guest_content))
 
 
 def model_run(name, about, what, **more):
@@ -80,8 +81,11 @@ def model_run(name, about, what, **more):
 
 
 POLLED = (("CMD_SYNC", model_checks.polled), ("interrupts", model_checks.wired))
-MODEL = model_run("model", "the guest's own driver on our SMMU: polling, wired interrupts", POLLED)
-MESSAGES = model_run("model-msi", "the same with MSIs of the SMMU",
+ATS = (("ATS", model_checks.translations_on), ("ATC", model_checks.by_atc), ("ATC_INV", model_checks.atc_invalidated),
+       ("PASID", model_checks.refused("pasid", "read_aborted", "C_BAD_CD", "ssid: 0x5 ")))
+MODEL = model_run("model", "the guest's own driver on our SMMU: ATS and PASIDs, polling, wired interrupts", (*ATS, *POLLED),
+                  kinds=("ATS",), description=machine(ats=True, substreamid_bits=8))
+MESSAGES = model_run("model-msi", "the same without ATS, with MSIs of the SMMU",
                      (("CMD_SYNC", model_checks.by_message), ("interrupts", model_checks.messages)),
                      kinds=("MSI",), description=machine(msi=True))
 
@@ -93,8 +97,8 @@ def broken(fault, *caught_by):
     return run
 
 
-ALL = (MODEL, MESSAGES, broken("stale", "remapped", "unmapped", "stale"), broken("walk", "read", "copies"),
-       broken("cd", "read", "copies"))
+ALL = (MODEL, MESSAGES, broken("stale", "remapped", "unmapped", "stale", "stale uses"), broken("walk", "read", "copies"),
+       broken("cd", "read", "copies"), broken("atc", "remapped", "unmapped"))
 EVERY = (*runs.ALL, *ALL)
 BY_NAME: typing.Dict[str, runs.Run] = {run.name: run for run in EVERY}
 

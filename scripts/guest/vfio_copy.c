@@ -23,10 +23,15 @@ enum {
   doorbell_at = 0x14,
   status_at = 0x18,
   moved_at = 0x20,
-  fault_at = 0x28
+  fault_at = 0x28,
+  mode_at = 0x30,
+  pasid_at = 0x34
 };
+enum { by_its_atc = 0, untranslated = 1 }; // mode
+static const uint32_t with_pasid = 1u << 31;
 enum { busy = 1, done = 2 };
-static const char* const states[] = {"idle", "busy", "done", "read_aborted", "write_aborted", "no_master", "bad_size"};
+static const char* const states[] = {"idle", "busy", "done", "read_aborted", "write_aborted", "no_master", "bad_size",
+                                     "no_pasid"};
 
 enum { buffer_size = 16384, copied = 6000, rounds = 16 };
 static const uint64_t far_iova = 0x10000000000, near_iova = 0x123456000, guarded_iova = 0x20000000;
@@ -88,9 +93,16 @@ static unsigned copy(uint64_t from, uint64_t to) {
   return busy;
 }
 
-static void say_refused(const char* what, unsigned state) {
-  printf("SLUICE vfio what=%s result=%s moved=%llu iova=%#llx\n", what, states[state % 7],
-         (unsigned long long)get(moved_at, 8), (unsigned long long)get(fault_at, 8));
+// Twice: as the device goes by default, which is by its ATC if it has one that is on, and without it.
+static void say_refused(const char* what, uint64_t from, uint64_t to) {
+  static const char* const modes[] = {"default", "untranslated"};
+  for (uint32_t mode = by_its_atc; mode <= untranslated; ++mode) {
+    put(mode_at, mode, 4);
+    const unsigned state = copy(from, to);
+    printf("SLUICE vfio what=%s mode=%s result=%s moved=%llu iova=%#llx\n", what, modes[mode], states[state % 8],
+           (unsigned long long)get(moved_at, 8), (unsigned long long)get(fault_at, 8));
+  }
+  put(mode_at, by_its_atc, 4);
 }
 
 static void open_device(const char* address, const char* group_number) {
@@ -144,7 +156,7 @@ int main(int argc, char** argv) {
   for (unsigned i = 0; i < copied; ++i) {
     wrong += from[0x123 + i] != into[0xe45 + i];
   }
-  printf("SLUICE vfio what=copy result=%s bytes=%llu wrong=%u\n", states[state % 7],
+  printf("SLUICE vfio what=copy result=%s bytes=%llu wrong=%u\n", states[state % 8],
          (unsigned long long)get(moved_at, 8), wrong);
   unmap(far_iova);
 
@@ -152,12 +164,16 @@ int main(int argc, char** argv) {
 
   map(guarded, guarded_iova, VFIO_DMA_MAP_FLAG_READ);
   const unsigned char before = guarded[0];
-  say_refused("readonly", copy(near_iova, guarded_iova));
+  say_refused("readonly", near_iova, guarded_iova);
   printf("SLUICE vfio what=guarded changed=%d\n", guarded[0] != before);
   unmap(guarded_iova);
 
+  put(pasid_at, with_pasid | 5, 4); // one that nobody has set up
+  say_refused("pasid", near_iova, near_iova + 8192);
+  put(pasid_at, 0, 4);
+
   copy(near_iova, near_iova + 8192); // used until the last moment
   unmap(near_iova);
-  say_refused("unmapped", copy(near_iova, near_iova + 8192));
+  say_refused("unmapped", near_iova, near_iova + 8192);
   return 0;
 }

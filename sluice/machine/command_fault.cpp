@@ -39,6 +39,8 @@ bool SpoiledMmio::spoils(Opcode opcode) const {
     return opcode >= Opcode::CMD_CFGI_STE && opcode <= Opcode::CMD_CFGI_CD_ALL;
   case CommandFault::sync:
     return opcode == Opcode::CMD_SYNC;
+  case CommandFault::atc: // 4.5.1
+    return opcode == Opcode::CMD_ATC_INV;
   }
   return false;
 }

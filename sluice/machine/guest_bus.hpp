@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sluice/hosted/arena.hpp>
+#include <sluice/machine/function_routes.hpp>
 #include <sluice/model/bus.hpp>
 #include <sluice/platform/sync.hpp>
 
@@ -19,7 +20,9 @@ public:
     std::uint64_t begin{};
     std::uint64_t size{};
   };
-  GuestBus(hosted::Arena& ram, Hole frame, platform::Sync& sync) : ram_{ram}, frame_{frame}, sync_{sync} {}
+  // `routes`: to the functions that have an ATC.
+  GuestBus(hosted::Arena& ram, Hole frame, FunctionRoutes& routes, platform::Sync& sync)
+      : ram_{ram}, frame_{frame}, routes_{routes}, sync_{sync} {}
 
   bool read(const model::BusAccess& access, void* into) override;
   bool write(const model::BusAccess& access, const void* from) override;
@@ -30,6 +33,11 @@ public:
   // before whoever takes the signals has seen what has completed.
   bool message(const model::BusAccess& access, std::uint32_t data) override;
   void pulse(model::Wire wire) override;
+  model::AtcAnswer invalidate_atc(const model::AtcInvalidation& invalidation) override {
+    return routes_.invalidate_atc(invalidation);
+  }
+  bool atc_completed(std::uint32_t stream, std::uint8_t tag) override { return routes_.atc_completed(stream, tag); }
+  void page_response(const model::PageResponse& response) override { routes_.page_response(response); }
 
   struct Message {
     std::uint64_t address{};
@@ -59,6 +67,7 @@ private:
 
   hosted::Arena& ram_;
   Hole frame_;
+  FunctionRoutes& routes_;
   platform::Sync& sync_;
   platform::SpinLock lock_; // of signals_
   Signals signals_;

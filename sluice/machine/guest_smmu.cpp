@@ -77,8 +77,11 @@ private:
 };
 
 GuestSmmu::GuestSmmu(const GuestSmmuConfig& config, hosted::Port& port, GuestInterrupts& interrupts)
-    : port_{port}, interrupts_{interrupts}, bus_{port.arena, {config.frame, SharedFrame::bytes}, port.device_sync},
-      table_bus_{bus_, config.fault, [](std::uint64_t) { return true; }} {
+    : port_{port}, interrupts_{interrupts}, routes_{port.device_sync, port.time},
+      bus_{port.arena, {config.frame, SharedFrame::bytes}, routes_, port.device_sync}, table_bus_{bus_, config.fault,
+                                                                                                  [](std::uint64_t) {
+                                                                                                    return true;
+                                                                                                  }} {
   void* const memory = frame_memory(port.arena, config.frame);
   model_ = make_model({.features = config.features, .knobs = config.knobs}, table_bus_, port, 0);
   table_bus_.set_smmu(*model_);
@@ -88,8 +91,8 @@ GuestSmmu::GuestSmmu(const GuestSmmuConfig& config, hosted::Port& port, GuestInt
   census_ = std::make_unique<CommandCensus>(*watch_, port.arena);
   auditor_ = std::make_unique<Auditor>(*census_, *watch_, *model_);
   frame_ = std::make_unique<SharedFrame>(*auditor_, memory);
-  if (config.fault == HostFault::tlbi) {
-    spoiled_->plant(CommandFault::tlbi);
+  if (config.fault == HostFault::tlbi || config.fault == HostFault::atc) {
+    spoiled_->plant(config.fault == HostFault::tlbi ? CommandFault::tlbi : CommandFault::atc);
   }
 }
 

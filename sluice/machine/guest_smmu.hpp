@@ -30,7 +30,7 @@ struct GuestSmmuConfig {
   model::Features features{};
   model::Knobs knobs{};
   std::uint64_t frame{}; // where in the guest's RAM the registers are
-  HostFault fault{};     // tlbi, walk or cd
+  HostFault fault{};     // tlbi, walk, cd or atc
 };
 
 // What the SMMU of a guest has come to.
@@ -62,6 +62,8 @@ public:
   model::Smmu& model() { return *model_; }
   // Ports that are audited, and the streams behind them that planted faults are about; before start().
   void add(CountedPort& port, std::uint32_t stream);
+  // Where invalidations and page responses go; any time.
+  FunctionRoutes& routes() { return routes_; }
   // From now on the frame is looked at, until stop().
   void start();
   // After that no port is used any more.
@@ -79,6 +81,7 @@ private:
 
   hosted::Port& port_;
   GuestInterrupts& interrupts_;
+  FunctionRoutes routes_;
   GuestBus bus_;
   TableFaultBus table_bus_;
   Interleave interleave_{nullptr, 0};

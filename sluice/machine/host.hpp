@@ -52,6 +52,7 @@ enum class HostFault : std::uint8_t {
   s2,   // the SMMU sees STEs without stage 2
   walk, // last-level descriptors in clients' memory read as invalid
   cd,   // context descriptors read as invalid
+  atc,  // CMD_ATC_INVs get lost between driver and SMMU
 };
 
 struct HostConfig {

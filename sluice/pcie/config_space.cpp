@@ -75,6 +75,14 @@ std::uint16_t ConfigSpace::add_capability(std::uint8_t id, std::uint16_t size, s
   return at;
 }
 
+std::uint16_t ConfigSpace::find_capability(std::uint8_t id) const {
+  auto at = static_cast<std::uint16_t>(read(config::capabilities_pointer, 1));
+  while (at != 0 && read(at, 1) != id) { // the list grows upwards
+    at = static_cast<std::uint16_t>(read(static_cast<std::uint16_t>(at + 1), 1));
+  }
+  return at;
+}
+
 std::uint16_t ConfigSpace::add_extended_capability(std::uint16_t id, unsigned version, std::uint16_t size) {
   const auto at = static_cast<std::uint16_t>((next_extended_ + 3u) & ~3u);
   if (at + size > bytes) {

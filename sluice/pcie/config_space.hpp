@@ -34,6 +34,9 @@ constexpr std::uint16_t status_capabilities_list = 1u << 4;
 constexpr std::uint8_t id_vendor_specific = 0x09;
 constexpr std::uint8_t id_pci_express = 0x10;
 constexpr std::uint8_t id_msix = 0x11;
+
+constexpr std::uint16_t device_capabilities_2 = 0x24; // in the PCI Express capability
+constexpr std::uint32_t end_end_tlp_prefixes = 1u << 21;
 } // namespace config
 
 // The 4096 bytes of a function's configuration space. Each bit is read-only, writable, or cleared by writing 1.
@@ -58,6 +61,8 @@ public:
   // below `from`; 0 when the space is used up. 7.5.3: the list below 256; 7.6.3: the extended one from 256 on.
   std::uint16_t add_capability(std::uint8_t id, std::uint16_t size, std::uint16_t from = 0);
   std::uint16_t add_extended_capability(std::uint16_t id, unsigned version, std::uint16_t size);
+  // The first of its kind below 256; 0: there is none.
+  std::uint16_t find_capability(std::uint8_t id) const;
 
 private:
   // What a word becomes, given what it is.

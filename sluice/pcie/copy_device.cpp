@@ -5,7 +5,13 @@ namespace sluice::pcie {
 using platform::MutexGuard;
 using platform::SpinGuard;
 
-CopyDevice::CopyDevice(Address address, platform::Sync& sync) : CopyEngine{address}, sync_{sync} {
+namespace {
+constexpr std::uint64_t how_bits =
+    CopyDevice::untranslated | std::uint64_t{CopyDevice::with_pasid | CopyDevice::pasid_bits} << 32;
+}
+
+CopyDevice::CopyDevice(Address address, const AtsConfig& ats, platform::Sync& sync, platform::Time& time)
+    : CopyEngine{address, {.ats = ats, .contexts = 1}, sync, time}, sync_{sync} {
   add_bar(0, bar_bytes);
 }
 
@@ -16,6 +22,8 @@ std::uint64_t* CopyDevice::writable(std::uint64_t offset) {
     return &source_;
   case destination_at:
     return &destination_;
+  case mode_at:
+    return &how_;
   default:
     return nullptr;
   }
@@ -35,6 +43,8 @@ std::uint64_t CopyDevice::word(std::uint64_t offset) const {
     return moved_;
   case fault_at:
     return fault_;
+  case mode_at:
+    return how_ & how_bits;
   default:
     return 0;
   }
@@ -95,15 +105,27 @@ void CopyDevice::run(model::Port& port) {
     if (state_ != State::busy) {
       return;
     }
-    job = {source_, destination_, size_};
+    job = this->job();
   }
   const CopyReport report = copy(port, job);
   const SpinGuard guard{sync_, lock_};
   finish(report);
 }
 
+CopyJob CopyDevice::job() {
+  CopyJob job{
+      .source = source_, .destination = destination_, .size = size_, .untranslated = (how_ & untranslated) != 0};
+  const auto pasid = static_cast<std::uint32_t>(how_ >> 32);
+  if ((pasid & with_pasid) != 0) {
+    set_context(0, pasid & pasid_bits);
+    job.context = 0;
+  }
+  return job;
+}
+
 void CopyDevice::finish(const CopyReport& report) {
   state_ = report.not_master ? State::no_master
+           : report.no_pasid ? State::no_pasid
            : !report.abort   ? State::done
                              : (report.abort->write ? State::write_aborted : State::read_aborted);
   moved_ = report.moved;
@@ -116,8 +138,9 @@ void CopyDevice::finish(const CopyReport& report) {
 
 void CopyDevice::reset() {
   const MutexGuard turn{sync_, turn_};
+  CopyEngine::reset();
   const SpinGuard guard{sync_, lock_};
-  source_ = destination_ = size_ = moved_ = fault_ = 0;
+  source_ = destination_ = size_ = how_ = moved_ = fault_ = 0;
   state_ = State::idle;
 }
 

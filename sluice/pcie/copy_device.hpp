@@ -28,8 +28,13 @@ public:
   static constexpr std::uint64_t jobs_at = 0x1c;     // 32 bits: jobs that have ended
   static constexpr std::uint64_t moved_at = 0x20;
   static constexpr std::uint64_t fault_at = 0x28; // IOVA of the access that aborted
+  static constexpr std::uint64_t mode_at = 0x30;  // 32 bits, for software again: `untranslated`
+  static constexpr std::uint64_t pasid_at = 0x34; // 32 bits: a PASID of 20 bits, and `with_pasid`
   static constexpr std::uint64_t bar_bytes = 0x1000;
   static constexpr std::uint32_t longest = 1u << 20;
+  static constexpr std::uint32_t untranslated = 1;      // the job does not use the ATC
+  static constexpr std::uint32_t with_pasid = 1u << 31; // the job's accesses have the PASID
+  static constexpr std::uint32_t pasid_bits = 0x000f'ffff;
 
   enum class State : std::uint32_t {
     idle,
@@ -39,9 +44,10 @@ public:
     write_aborted,
     no_master, // 7.5.1.1.3 Bus Master Enable is 0
     bad_size,  // 0, or longer than `longest`
+    no_pasid,  // PASIDs are not enabled, or have fewer bits
   };
 
-  CopyDevice(Address address, platform::Sync& sync);
+  CopyDevice(Address address, const AtsConfig& ats, platform::Sync& sync, platform::Time& time);
 
   // Before the function is used.
   void set_worker(Worker* worker) { worker_ = worker; }
@@ -61,14 +67,15 @@ private:
   std::uint64_t* writable(std::uint64_t offset);
   std::uint64_t word(std::uint64_t offset) const;
   bool begin();
+  CopyJob job();
   void finish(const CopyReport& report);
 
   platform::Sync& sync_;
   Worker* worker_{};
   platform::Mutex turn_; // of run() and reset(): no request is under way while it is free
 
-  mutable platform::SpinLock lock_; // of what follows
-  std::uint64_t source_{}, destination_{}, size_{};
+  mutable platform::SpinLock lock_;                         // of what follows
+  std::uint64_t source_{}, destination_{}, size_{}, how_{}; // how_: mode and PASID
   State state_{State::idle};
   std::uint32_t ended_{};
   std::uint64_t moved_{}, fault_{};

@@ -57,8 +57,8 @@ model::Request CopyEngine::request(std::uint64_t iova, bool write, std::optional
 }
 
 model::Transfer CopyEngine::transfer(model::Port::Burst& online, const model::Request& r, void* data,
-                                     std::uint64_t size, bool& not_present) {
-  return ats_ ? ats_->transfer(online, r, data, size, not_present) : online.transfer(r, data, size);
+                                     std::uint64_t size, bool untranslated, bool& not_present) {
+  return ats_ && !untranslated ? ats_->transfer(online, r, data, size, not_present) : online.transfer(r, data, size);
 }
 
 CopyReport CopyEngine::copy(model::Port& port, const CopyJob& job) {
@@ -89,8 +89,8 @@ void CopyEngine::advance(model::Port& port, CopyTask& task) {
     model::Transfer out;
     {
       model::Port::Burst online{port};
-      in = transfer(online, from, buffer.data(), length, no_source);
-      out = transfer(online, to, buffer.data(), in.done, no_destination);
+      in = transfer(online, from, buffer.data(), length, job.untranslated, no_source);
+      out = transfer(online, to, buffer.data(), in.done, job.untranslated, no_destination);
     }
     total.moved += out.done;
     const bool write = !out.outcome.served();
@@ -163,7 +163,7 @@ CopyReport CopyEngine::single(model::Port& port, std::uint64_t iova, void* data,
   }
   bool not_present = false;
   model::Port::Burst online{port};
-  return report(transfer(online, request(iova, write, pasid), data, size, not_present), iova, write);
+  return report(transfer(online, request(iova, write, pasid), data, size, false, not_present), iova, write);
 }
 
 CopyReport CopyEngine::read(model::Port& port, std::uint64_t iova, void* into, std::uint64_t size,

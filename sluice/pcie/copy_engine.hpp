@@ -23,6 +23,7 @@ struct CopyJob {
   std::uint64_t destination{};
   std::uint64_t size{};
   std::optional<unsigned> context{}; // none: without a PASID
+  bool untranslated{};               // 10.1.1: the ATC is not used, ATS Enable or not
 };
 
 // `moved` bytes were read and written (of a single access: transferred); then came the abort, if any. A function that
@@ -104,7 +105,7 @@ private:
   bool ready(const std::optional<unsigned>& context, CopyReport& report, std::optional<std::uint32_t>& pasid) const;
   model::Request request(std::uint64_t iova, bool write, std::optional<std::uint32_t> pasid) const;
   model::Transfer transfer(model::Port::Burst& burst, const model::Request& request, void* data, std::uint64_t size,
-                           bool& not_present);
+                           bool untranslated, bool& not_present);
   CopyReport single(model::Port& port, std::uint64_t iova, void* data, std::uint64_t size, bool write,
                     const std::optional<unsigned>& context);
   bool still_waits(CopyTask& task);

@@ -17,7 +17,8 @@ struct GuestBusTest : testing::Test {
   }
 
   hosted::Port port{{.arena = {.size = 16 << 20, .bus_base = ram}}};
-  GuestBus bus{port.arena, {ram + 0x10'0000, 0x2'0000}, port.device_sync};
+  FunctionRoutes routes{port.device_sync, port.time};
+  GuestBus bus{port.arena, {ram + 0x10'0000, 0x2'0000}, routes, port.device_sync};
 };
 
 // 3.18.1; a guest that polls for it must not see it before its end has been looked at

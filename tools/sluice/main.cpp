@@ -87,9 +87,12 @@ CLI::App* add_serve(CLI::App& app, sluice::tool::ServeArguments& arguments) {
   serve->add_option("--copy", arguments.copies, "A copy engine, over vfio-user")
       ->type_name("NAME=ADDRESS")
       ->allow_extra_args(false);
+  serve->add_option("--atc", arguments.atc_entries, "Entries of a copy engine's ATC, where the SMMU has ATS")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
   serve->add_option("--gic", arguments.gic, "QEMU's name of the interrupt controller")->capture_default_str();
   serve->add_option("--report", arguments.report, "Write what has happened to this file when the program ends");
-  serve->add_option("--break", arguments.fault, "Plant a fault")->check(CLI::IsMember({"stale", "walk", "cd"}));
+  serve->add_option("--break", arguments.fault, "Plant a fault")->check(CLI::IsMember({"stale", "walk", "cd", "atc"}));
   serve->add_flag("--verbose", arguments.verbose, "Print the command that is started");
   serve->footer("After -- come the program and its arguments: sluice serve [OPTIONS] -- PROGRAM [ARGUMENTS...]\n"
                 "In the arguments {ram} becomes the name of the guest's RAM, {qtest} and {NAME} of an entropy source "

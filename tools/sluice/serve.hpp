@@ -9,12 +9,13 @@ namespace sluice::tool {
 struct ServeArguments {
   std::string machine; // a machine file, of which the first SMMU counts; empty: the default one
   std::string report;  // a file for what has happened
-  std::string fault;   // stale, walk, cd
+  std::string fault;   // stale, walk, cd, atc
   std::string gic{"/machine/unattached/device[1]"};
   std::uint64_t ram_mib{4096};
   std::uint64_t frame{0x7f00'0000};
   std::vector<std::string> rngs;   // NAME=ADDRESS
   std::vector<std::string> copies; // NAME=ADDRESS
+  std::uint64_t atc_entries{64};   // of each copy engine, where the SMMU has ATS
   bool verbose{};
   std::vector<std::string> program; // with its arguments
 };

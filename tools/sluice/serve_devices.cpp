@@ -12,11 +12,18 @@ void ServedRng::serve(hosted::Fd socket) {
   server.emplace(*port_.schedule, remote::Stream{std::move(socket)}, session_, name);
 }
 
-ServedCopy::ServedCopy(const std::string& called, pcie::Address at, machine::GuestSmmu& smmu, hosted::Port& port)
-    : name{called}, address{at}, requests{smmu.model(), port}, device{at, port.device_sync}, port_{port},
-      work_{*port.schedule} {
+ServedCopy::ServedCopy(const std::string& called, pcie::Address at, const pcie::AtsConfig& ats,
+                       machine::GuestSmmu& smmu, hosted::Port& port)
+    : name{called}, address{at}, requests{smmu.model(), port}, device{at, ats, port.device_sync, port.time},
+      smmu_{smmu}, port_{port}, work_{*port.schedule} {
   smmu.add(requests, at.stream);
+  smmu.routes().add(device);
   device.set_worker(this);
+}
+
+ServedCopy::~ServedCopy() {
+  stop();
+  smmu_.routes().remove(device);
 }
 
 void ServedCopy::serve(std::unique_ptr<remote::Listener> listener) {

@@ -33,8 +33,9 @@ private:
 // A copy engine that is served over vfio-user, with a thread for its jobs.
 class ServedCopy final : private pcie::Worker {
 public:
-  ServedCopy(const std::string& name, pcie::Address address, machine::GuestSmmu& smmu, hosted::Port& port);
-  ~ServedCopy() { stop(); }
+  ServedCopy(const std::string& name, pcie::Address address, const pcie::AtsConfig& ats, machine::GuestSmmu& smmu,
+             hosted::Port& port);
+  ~ServedCopy();
 
   void serve(std::unique_ptr<remote::Listener> listener);
   void stop();
@@ -49,6 +50,7 @@ public:
 private:
   void on_work() override { work_.set(); }
 
+  machine::GuestSmmu& smmu_;
   hosted::Port& port_;
   hosted::Signal work_;
   hosted::ActorId actor_{};

@@ -31,13 +31,25 @@ machine::HostFault fault(const std::string& name) {
   if (name.empty()) {
     return HostFault::none;
   }
-  return name == "stale" ? HostFault::tlbi : name == "walk" ? HostFault::walk : HostFault::cd;
+  return name == "stale"  ? HostFault::tlbi
+         : name == "walk" ? HostFault::walk
+         : name == "atc"  ? HostFault::atc
+                          : HostFault::cd;
 }
 
 machine::GuestSmmuConfig smmu_config(const ServeArguments& arguments) {
   const auto host = arguments.machine.empty() ? scenario::default_machine() : scenario::read_machine(arguments.machine);
   const machine::SmmuConfig& smmu = host.smmus.at(0);
-  return {.features = smmu.features, .knobs = smmu.knobs, .frame = arguments.frame, .fault = fault(arguments.fault)};
+  machine::GuestSmmuConfig config{
+      .features = smmu.features, .knobs = smmu.knobs, .frame = arguments.frame, .fault = fault(arguments.fault)};
+  config.knobs.watch_stale = true;
+  return config;
+}
+
+// What the SMMU has of it, an endpoint of ours behind it has too.
+pcie::AtsConfig ats_config(const ServeArguments& arguments, const model::Features& features) {
+  return {.capabilities = {.ats = features.ats, .pasid_bits = static_cast<std::uint8_t>(features.substreamid_bits)},
+          .atc_entries = arguments.atc_entries};
 }
 
 struct Place {
@@ -82,7 +94,8 @@ ServedGuest::ServedGuest(const ServeArguments& arguments)
   }
   for (const std::string& text : arguments.copies) {
     const Place at = place("--copy", text);
-    copies_.push_back(std::make_unique<ServedCopy>(at.name, at.address, *smmu_, port_));
+    copies_.push_back(std::make_unique<ServedCopy>(at.name, at.address,
+                                                   ats_config(arguments, smmu_->model().features()), *smmu_, port_));
     auto listener = std::make_unique<remote::Listener>(at.name);
     add(at.name, listener->path());
     copies_.back()->serve(std::move(listener));

@@ -36,7 +36,16 @@ json queue(const pcie::Virtqueue& queue) {
 
 json translation(machine::CountedPort& port) {
   const model::PortCounters counters = port.counters();
-  return {{"tlb_misses", counters.tlb_misses}, {"walks", counters.walks}, {"faults", counters.faults}};
+  return {{"tlb_misses", counters.tlb_misses},
+          {"walks", counters.walks},
+          {"faults", counters.faults},
+          {"translation_requests", counters.translation_requests},
+          {"translated", counters.translated}};
+}
+
+json atc(pcie::Ats& ats) {
+  const pcie::Atc::Counters c = ats.atc().counters();
+  return {{"hits", c.hits}, {"misses", c.misses}, {"inserted", c.inserted}, {"invalidated", c.invalidated}};
 }
 
 json place(const std::string& name, const pcie::Address& address) {
@@ -65,6 +74,31 @@ json stale(const model::StaleTranslation& s) {
           {"fresh", s.fresh ? fmt::format("{:#x}", *s.fresh) : "nothing"}};
 }
 
+json software_faults(const model::Smmu& smmu) {
+  json found = json::array();
+  for (const model::SoftwareFinding& f : smmu.software_faults()) {
+    found.push_back({{"section", f.what.section}, {"what", f.what.sentence}, {"count", f.count}, {"at", f.latest}});
+  }
+  return found;
+}
+
+json stale_uses(const model::Smmu& smmu) {
+  const model::StaleUses uses = smmu.stale_uses();
+  json first = json::array();
+  for (const model::StaleUse& use : uses.latest) {
+    json one = {{"stream", use.stream_id},
+                {"iova", fmt::format("{:#x}", use.address)},
+                {"cached", fmt::format("{:#x}", use.cached)},
+                {"memory", use.memory ? fmt::format("{:#x}", *use.memory) : "nothing"},
+                {"missing", arch::names::name_of(use.missing.get(arch::Command::Opcode))}};
+    if (use.substream_id) {
+      one["substream"] = *use.substream_id;
+    }
+    first.push_back(one);
+  }
+  return {{"count", uses.count}, {"latest", first}};
+}
+
 } // namespace
 
 std::string ServedGuest::report() const {
@@ -87,6 +121,9 @@ std::string ServedGuest::report() const {
     one["translation"] = translation(copy->requests);
     const pcie::CopyCounters counters = copy->device.counters();
     one["copy"] = {{"jobs", counters.jobs}, {"bytes", counters.bytes}, {"aborted", counters.aborted}};
+    if (pcie::Ats* const ats = copy->device.ats()) {
+      one["atc"] = atc(*ats);
+    }
     one["messages"] = copy->server->messages();
     one["refused"] = copy->session->refused();
     functions.push_back(one);
@@ -105,6 +142,10 @@ std::string ServedGuest::report() const {
         {"events", smmu.model.events_recorded},
         {"events_discarded", smmu.model.events_discarded},
         {"messages", smmu.model.messages},
+        {"atc_invalidations", smmu.model.atc_invalidations},
+        {"atc_timeouts", smmu.model.atc_timeouts},
+        {"software_faults", software_faults(smmu_->model())},
+        {"stale_uses", stale_uses(smmu_->model())},
         {"cr0", smmu.registers.cr0},
         {"gerror", smmu.registers.gerror ^ smmu.registers.gerrorn},
         {"frame_writes", smmu.frame_writes},
