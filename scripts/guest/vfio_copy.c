@@ -30,8 +30,8 @@ enum {
 enum { by_its_atc = 0, untranslated = 1 }; // mode
 static const uint32_t with_pasid = 1u << 31;
 enum { busy = 1, done = 2 };
-static const char* const states[] = {"idle", "busy", "done", "read_aborted", "write_aborted", "no_master", "bad_size",
-                                     "no_pasid"};
+static const char* const states[] = {"idle",          "busy",      "done",     "read_aborted",
+                                     "write_aborted", "no_master", "bad_size", "no_pasid"};
 
 enum { buffer_size = 16384, copied = 6000, rounds = 16 };
 static const uint64_t far_iova = 0x10000000000, near_iova = 0x123456000, guarded_iova = 0x20000000;

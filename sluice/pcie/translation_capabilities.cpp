@@ -40,8 +40,10 @@ void TranslationCapabilities::add_pasid() {
              rights | static_cast<std::uint32_t>(config_.pasid_bits) << pci::pasid_width_shift);
   space_.make_writable(at(pasid_, pci::pasid_control), 2, pci::pasid_enable | rights);
   // 6.20.1: a PASID is an End-End TLP Prefix.
-  const std::uint16_t there = at(space_.find_capability(config::id_pci_express), config::device_capabilities_2);
-  space_.set(there, 4, space_.read(there, 4) | config::end_end_tlp_prefixes);
+  if (const std::uint16_t express = space_.find_capability(config::id_pci_express); express != 0) {
+    const std::uint16_t there = at(express, config::device_capabilities_2);
+    space_.set(there, 4, space_.read(there, 4) | config::end_end_tlp_prefixes);
+  }
 }
 
 void TranslationCapabilities::add_pri() {

@@ -82,6 +82,15 @@ TEST_F(CommandFaultTest, ConfigurationInvalidationsAndSyncsCanBeSpoiledToo) {
   EXPECT_EQ(opcode(2), Opcode::CMD_TLBI_NH_ASID);
 }
 
+TEST_F(CommandFaultTest, InvalidationsOfATCsCanBeSpoiledAlone) {
+  put(0, cmd::atc_inv(3, 0, arch::atc_inv_size_all));
+  put(1, cmd::tlbi_nh_asid(1, 2));
+  mmio.plant(CommandFault::atc);
+  mmio.write32(arch::CMDQ_PROD::offset, 2);
+  EXPECT_EQ(opcode(0), Opcode::CMD_TLBI_NH_ASID);
+  EXPECT_EQ(at(1), cmd::tlbi_nh_asid(1, 2));
+}
+
 TEST_F(CommandFaultTest, CommandsAroundTheEndOfTheQueueAreFound) {
   mmio.write32(arch::CMDQ_PROD::offset, 3);
   put(3, cmd::sync());

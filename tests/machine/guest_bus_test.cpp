@@ -45,5 +45,25 @@ TEST_F(GuestBusTest, AMessageToNowhereAndToTheFrameAborts) {
   EXPECT_TRUE(bus.take_signals().none());
 }
 
+// 3.9.1.4, 8.1
+TEST_F(GuestBusTest, InvalidationsAndPageResponsesReachTheFunctionOfTheStream) {
+  class Endpoint final : public pcie::Function {
+  public:
+    Endpoint() : Function{{}, {0x28, 0x28}} {}
+    model::AtcAnswer invalidate_atc(const model::AtcInvalidation&) override { return model::AtcAnswer::pending; }
+    bool atc_completed(std::uint8_t tag) override { return tag == 5; }
+    void page_response(const model::PageResponse&) override { ++responses; }
+    unsigned responses{};
+  } endpoint;
+  routes.add(endpoint);
+  EXPECT_EQ(bus.invalidate_atc({.stream_id = 0x28}), model::AtcAnswer::pending);
+  EXPECT_EQ(bus.invalidate_atc({.stream_id = 0x20}), model::AtcAnswer::unsupported);
+  EXPECT_TRUE(bus.atc_completed(0x28, 5));
+  EXPECT_FALSE(bus.atc_completed(0x28, 4));
+  bus.page_response({.stream_id = 0x28});
+  EXPECT_EQ(endpoint.responses, 1u);
+  routes.remove(endpoint);
+}
+
 } // namespace
 } // namespace sluice::machine
