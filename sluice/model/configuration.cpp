@@ -15,6 +15,13 @@ bool fail(Fault& fault, EventType type) {
   return false;
 }
 
+// 6.3.12 RECINVSID
+bool bad_streamid(const LiveRegisters& registers, Fault& fault) {
+  fail(fault, EventType::C_BAD_STREAMID);
+  fault.record = registers.cr2.get(arch::CR2::RECINVSID) != 0;
+  return false;
+}
+
 } // namespace
 
 Configuration::Configuration(Bus& bus, const Facts& facts, Walker& walker, Contexts& contexts, Choices& choices)
@@ -176,11 +183,6 @@ bool Configuration::complete(ConfigCache<Fetched<S>>& cache, std::uint64_t key, 
 // 3.3.1, 5.1
 bool Configuration::ste_address(const LiveRegisters& registers, std::uint32_t sid, std::uint64_t& address,
                                 Fault& fault) {
-  const auto bad_streamid = [&] {
-    fail(fault, EventType::C_BAD_STREAMID);
-    fault.record = registers.cr2.get(arch::CR2::RECINVSID) != 0;
-    return false;
-  };
   const std::uint64_t base = registers.base.get(arch::STRTAB_BASE::ADDR) & facts_.oas_mask(); // 3.4.3
   const auto log2size = static_cast<unsigned>(registers.cfg.get(arch::STRTAB_BASE_CFG::LOG2SIZE));
   const bool two_level = facts_.features.two_level_streams &&
@@ -207,7 +209,7 @@ bool Configuration::ste_address(const LiveRegisters& registers, std::uint32_t si
   const auto span = static_cast<unsigned>(l1->value.get(arch::L1Std::Span));
   const auto within = static_cast<std::uint32_t>(sid & mask_below(split));
   if (arch::l1std_entries(span) == 0 || span > split + 1 || within >= arch::l1std_entries(span)) {
-    return bad_streamid();
+    return bad_streamid(registers, fault);
   }
   const std::uint64_t table = l1->value.get(arch::L1Std::L2Ptr) & facts_.oas_mask() & ~mask_below(5 + span);
   address = table + std::uint64_t{within} * 64;
@@ -219,9 +221,7 @@ bool Configuration::find_ste(const LiveRegisters& registers, std::uint32_t sid, 
   const auto log2size = static_cast<unsigned>(registers.cfg.get(arch::STRTAB_BASE_CFG::LOG2SIZE));
   const unsigned bits = log2size < facts_.features.streamid_bits ? log2size : facts_.features.streamid_bits;
   if (sid > mask_below(bits)) {
-    fail(fault, EventType::C_BAD_STREAMID);
-    fault.record = registers.cr2.get(arch::CR2::RECINVSID) != 0;
-    return false;
+    return bad_streamid(registers, fault);
   }
   if (const auto* cached = stes_.find(sid); cached != nullptr && cached->whole()) {
     ste = cached->value;
