@@ -215,7 +215,30 @@ def spelling(paths, problem):
                     " (or a line in scripts/spelling-ignore.txt)")
 
 
-def lint(checks=(house, formatting, spelling)):
+def planted(paths, problem):
+    """The lines that a mutant changes stand in the file that it names, and in one place only."""
+    for path in paths:
+        if not re.match(r"tests/mutants/[^/]+\.patch$", path):
+            continue
+        target, hunks = None, []
+        for number, line in enumerate(read(os.path.join(ROOT, path)).splitlines(), 1):
+            if line.startswith("+++ b/"):
+                target = line[len("+++ b/"):]
+            elif line.startswith("@@"):
+                hunks.append((number, target, []))
+            elif hunks and line[:1] in ("", " ", "-") and not line.startswith("--- "):
+                hunks[-1][2].append(line[1:])
+        for number, target, old in hunks:
+            if target not in paths:
+                problem(path, number, f"a fault in {target}", "a file that exists")
+                continue
+            lines = read(os.path.join(ROOT, target)).splitlines()
+            places = sum(lines[at:at + len(old)] == old for at in range(len(lines)))
+            if places != 1:
+                problem(path, number, f"its lines stand {places} times in {target}", "one place, chosen by enough lines around it")
+
+
+def lint(checks=(house, formatting, spelling, planted)):
     """The files looked at, and the problems found."""
     problems = []
 

@@ -113,6 +113,16 @@ class Lint(unittest.TestCase):
         self.finds("sluice/model/a.cpp", self.source("model", body="// rec" + "ieve\nint f();"), "model/a.cpp:2: rec",
                    checks=(lint.spelling,))
 
+    def test_a_mutant_hits_one_place(self):
+        self.write("sluice/model/a.cpp", self.source("model", body="int f() {\n  g();\n  return 1;\n}\nint h() {\n  return 1;\n}"))
+        patch = "# kills: test\n--- a/{0}\n+++ b/{0}\n@@ -1,2 +1,2 @@\n{1}-  return 1;\n+  return 2;\n"
+        mutant, source, only = "tests/mutants/m.patch", "sluice/model/a.cpp", (lint.planted,)
+        self.write(mutant, patch.format(source, "   g();\n"))
+        self.assertEqual(self.look(only), "")
+        self.finds(mutant, patch.format(source, ""), "m.patch:4: its lines stand 2 times in " + source, checks=only)
+        self.finds(mutant, patch.format(source, "   k();\n"), "stand 0 times", checks=only)
+        self.finds(mutant, patch.format("sluice/model/b.cpp", ""), "a fault in sluice/model/b.cpp", checks=only)
+
     def test_the_table_itself(self):
         self.finds("layers", "base core: arch\narch core: base\n", "layers:1: row 'base' names 'arch'")
 
