@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""What `./run fuzz [NAME] [--seconds N]` does: builds fuzz-NAME (fuzz/NAME.cpp) with libFuzzer, starts it from what is kept in
-fuzz/corpus/NAME, and then prints how many lines of the layer NAME what is kept reaches. New inputs go to build/fuzz-work/NAME;
---merge puts those that reach more into fuzz/corpus/NAME."""
+"""What `./run fuzz [NAME] [--seconds N] [--runs N] [--seed N]` does: builds fuzz-NAME (fuzz/NAME.cpp) with libFuzzer, starts it
+from what is kept in fuzz/corpus/NAME, and then prints how many lines of the layer NAME what is kept reaches. The seed is printed;
+the same one tries the same inputs, --runs of them or as many as there is time for. New ones go to build/fuzz-work/NAME; --merge
+puts those that reach more into fuzz/corpus/NAME. With --fresh those of earlier calls are dropped first."""
 
 import argparse
 import glob
 import json
 import os
+import random
+import shutil
 import subprocess
 import sys
 
@@ -33,17 +36,21 @@ def corpus(name):
     return os.path.join(ROOT, "fuzz", "corpus", name)
 
 
-def fuzz(name, seconds, merge):
+def fuzz(name, seconds, runs, seed, merge, fresh):
     """Whether nothing was found."""
     build("fuzz", name)
     work = os.path.join(ROOT, "build", "fuzz-work", name)
+    if fresh:
+        shutil.rmtree(work, ignore_errors=True)
     os.makedirs(work, exist_ok=True)
     os.makedirs(corpus(name), exist_ok=True)
     program = os.path.join(ROOT, "build", "fuzz", f"fuzz-{name}")
     limits = [f"-timeout={TIMEOUT}", f"-max_len={MAX_BYTES}", "-len_control=0", "-rss_limit_mb=4096"]
     good = True
     if seconds:
-        command = [program, f"-max_total_time={seconds}", *limits, f"-artifact_prefix={work}-", "-print_final_stats=1", work, corpus(name)]
+        print(f"fuzz-{name}: seed {seed}", flush=True)
+        command = [program, f"-seed={seed}", f"-max_total_time={seconds}", f"-runs={runs}", *limits, f"-artifact_prefix={work}-",
+                   "-print_final_stats=1", work, corpus(name)]
         good = subprocess.run(command, cwd=ROOT).returncode == 0
     if merge:
         good = subprocess.run([program, "-merge=1", "-use_counters=0", *limits, corpus(name), work], cwd=ROOT).returncode == 0 and good
@@ -93,9 +100,12 @@ def main():
     parser = argparse.ArgumentParser(prog="run fuzz", description=__doc__)
     parser.add_argument("name", nargs="?", default="model", choices=targets())
     parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--runs", type=int, default=-1)
+    parser.add_argument("--seed", type=int, default=random.randrange(1, 1 << 31))
     parser.add_argument("--merge", action="store_true")
+    parser.add_argument("--fresh", action="store_true")
     options = parser.parse_args()
-    good = fuzz(options.name, options.seconds, options.merge)
+    good = fuzz(options.name, options.seconds, options.runs, options.seed, options.merge, options.fresh)
     return 0 if coverage(options.name) >= LEAST and good else 1
 
 

@@ -31,6 +31,7 @@ NO_QEMU = 77  # tools/sluice/diff.hpp
 DIFF_SEED = 1
 DIFF_CASES = 1500  # of each QEMU, without --all
 DIFF_SECONDS = 600
+FUZZ_SECONDS, FUZZ_RUNS = "100", "40000"  # of each target, whichever comes first
 EVERY_HEADER = ["all", "all_verify_interface_header_sets"]  # also each header alone
 TSAN_ADVICE = ("ThreadSanitizer does not run on this kernel, neither plain nor under `setarch -R`; it needs the sysctl "
                "vm.mmap_rnd_bits at 28 or less, or kernel.randomize_va_space=0")
@@ -332,6 +333,16 @@ def try_mutants(report):
         report.count(f"mutant {name}", killed, None if killed else os.path.join(mutants.WORK, name + ".log"))
 
 
+def fuzz(report):
+    """Each fuzz target on the same inputs each time, and what its corpus reaches; the last line of the log says how much."""
+    for path in sorted(glob.glob(f"{ROOT}/fuzz/*.cpp")):
+        name = os.path.splitext(os.path.basename(path))[0]
+        command = [sys.executable, "scripts/fuzz.py", name, "--fresh", "--seed", "1", "--runs", FUZZ_RUNS, "--seconds", FUZZ_SECONDS]
+        if name != "replay" and report.check(f"fuzz {name}", command):
+            with open(log_path(f"fuzz {name}"), encoding="utf-8", errors="replace") as file:
+                print("    " + file.read().strip().splitlines()[-1], flush=True)
+
+
 def consumer(report):
     """A project outside the tree that finds the installed libraries."""
     if not os.path.isfile(os.path.join(ROOT, "tests", "install", "CMakeLists.txt")):
@@ -344,7 +355,7 @@ def consumer(report):
 
 def main():
     parser = argparse.ArgumentParser(prog="run test", description=__doc__)
-    parser.add_argument("--all", action="store_true", help="also what is slow: asan, explore, clang, all guests, mutants, a consumer project")
+    parser.add_argument("--all", action="store_true", help="also what is slow: asan, explore, clang, fuzzing, all guests, mutants, a consumer project")
     parser.add_argument("--require-tsan", action="store_true", help="it is a failure if TSan cannot run; so with CI=true")
     parser.add_argument("--require-guest", action="store_true",
                         help="it is a failure if QEMU and a guest, or the kernel's headers, cannot be fetched; so with CI=true")
@@ -369,6 +380,7 @@ def main():
         build(report, "explore", "explore-tests")
         ctest(report, "explore", "-L", "explore")
         consumer(report)
+        fuzz(report)
         build(report, "clang", *EVERY_HEADER)
         ctest(report, "clang")
         try_mutants(report)

@@ -32,8 +32,11 @@ void Program::change_with_invalidation() {
   const std::uint64_t word = machine_.memory.get(changed.at);
   const bool leaf = changed.leaf && ((word & 1) == 0 || changed.level == 3 || (word & 2) == 0);
   invalidate(changed, ipas, of_cd, leaf);
+  if (changed.what != Word::stage1 && changed.what != Word::stage2) {
+    cached_.clear();
+  }
   const model::Request again = *latest_;
-  check(again);
+  static_cast<void>(check(again));
   fresh_ = false;
 }
 
@@ -49,7 +52,7 @@ void Program::invalidate(const reference::Read& changed, const std::vector<std::
     }
   };
   const bool has_stage2 = (machine_.read(IDR0::offset) & IDR0::S2P.mask) != 0;
-  const std::uint16_t vmid = has_stage2 ? answer_.vmid : std::uint16_t{0};
+  const std::uint16_t vmid = has_stage2 ? answer_.tags.vmid : std::uint16_t{0};
   // 4.4: an address with its sign, whatever TBI lets it carry.
   const auto va = static_cast<std::uint64_t>(static_cast<std::int64_t>(changed.input << 8) >> 8);
   switch (changed.what) {
@@ -73,16 +76,16 @@ void Program::invalidate(const reference::Read& changed, const std::vector<std::
     everything();
     return;
   case Word::stage1:
-    if (answer_.world != World::el1) {
+    if (answer_.tags.world != World::el1) {
       machine_.run({(choice & 3) == 0   ? cmd::tlbi_el2_all()
                     : (choice & 3) == 1 ? cmd::tlbi_el2_vaa(va, leaf)
-                                        : cmd::tlbi_el2_va(answer_.asid, va, leaf)});
+                                        : cmd::tlbi_el2_va(answer_.tags.asid, va, leaf)});
       return;
     }
     machine_.run({(choice & 7) == 0                 ? cmd::tlbi_nh_all(vmid)
                   : (choice & 7) == 1 && has_stage2 ? cmd::tlbi_s12_vmall(vmid)
                   : (choice & 7) <= 3               ? cmd::tlbi_nh_vaa(vmid, va, leaf)
-                                                    : cmd::tlbi_nh_va(vmid, answer_.asid, va, leaf)});
+                                                    : cmd::tlbi_nh_va(vmid, answer_.tags.asid, va, leaf)});
     return;
   case Word::stage2:
     if (of_cd) {
@@ -95,7 +98,7 @@ void Program::invalidate(const reference::Read& changed, const std::vector<std::
     for (const std::uint64_t ipa : ipas) {
       machine_.run({cmd::tlbi_s2_ipa(vmid, ipa, leaf)});
     }
-    if (answer_.stage1) {
+    if (answer_.tags.stage1) {
       machine_.run(
           {(choice & 4) != 0
                ? cmd::tlbi_nh_all(vmid)

@@ -97,12 +97,14 @@ Machine::Machine(Input& input) {
   knobs.wires = (choice >> 2 & 1) == 0;
   knobs.ste_cache = knobs.cd_cache = 1U << (choice >> 3 & 3);
   knobs.tlb = knobs.walk_cache = 1U << 2 * (choice >> 5 & 3);
+  knobs.watch_stale = (choice >> 7 & 1) != 0;
   knobs.sync_hold_report_us = 1;
   if (input.one_in(4)) {
     const std::uint64_t adverse = input.byte();
     knobs.adversary = {(adverse & 1) != 0,      (adverse >> 1 & 1) != 0, (adverse >> 2 & 1) != 0,
                        (adverse >> 3 & 1) != 0, (adverse >> 4 & 1) != 0, adverse};
-    reads_at_will_ = knobs.adversary.acts();
+    reads_at_will_ = knobs.adversary.acts() || knobs.adversary.any_order;
+    prefetches_ = knobs.adversary.prefetch;
     knobs.grant_unasked_write = (adverse >> 5 & 1) != 0;
     knobs.truncate_translated = (adverse >> 6 & 1) != 0;
     knobs.override_translated = (adverse >> 7 & 1) != 0;
@@ -118,6 +120,7 @@ Machine::Machine(Input& input) {
   port = std::make_unique<model::Port>(*smmu);
   other = std::make_unique<model::Port>(*smmu);
   const std::uint64_t controls = input.byte();
+  write(CR1::offset, 4, (controls >> 5 & 7) * 0b001'001'001'001);
   write(CR2::offset, 4, controls & 15);
   restore();
   write(CR0::offset, 4, read(CR0::offset) | CR0::SMMUEN.mask | ((controls >> 4 & 1) != 0 ? CR0::ATSCHK.mask : 0));
@@ -134,6 +137,7 @@ reference::Registers Machine::registers() {
   r.idr5 = IDR5::from(read(IDR5::offset));
   r.aidr = AIDR::from(read(AIDR::offset));
   r.cr0 = CR0::from(read(CR0ACK::offset));
+  r.cr1 = CR1::from(read(CR1::offset));
   r.cr2 = CR2::from(read(CR2::offset));
   r.base = STRTAB_BASE::from(smmu->read(STRTAB_BASE::offset, 8));
   r.cfg = STRTAB_BASE_CFG::from(read(STRTAB_BASE_CFG::offset));

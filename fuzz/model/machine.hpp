@@ -60,8 +60,9 @@ public:
   std::unique_ptr<model::Smmu> smmu;
   std::unique_ptr<model::Port> port, other;
 
-  // By Knobs::adversary it reads whatever is reachable, whenever it likes.
+  // By Knobs::adversary it reads whatever is reachable, whenever it likes, or in an order in which it meets aborts.
   bool reads_at_will() const { return reads_at_will_; }
+  bool prefetches() const { return prefetches_; }
 
   // What registers say now, for the reference and for the guard.
   reference::Registers registers();
@@ -88,7 +89,7 @@ private:
 
   Sync sync_;
   Time time_;
-  bool reserved_bits_illegal_{}, reads_at_will_{};
+  bool reserved_bits_illegal_{}, reads_at_will_{}, prefetches_{};
 };
 
 } // namespace sluice::fuzz

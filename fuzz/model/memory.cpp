@@ -12,6 +12,7 @@ constexpr bool same(std::uint64_t a, std::uint64_t b, unsigned low) { return ((a
 // Whether `word`, as a pointer or a leaf of some kind, names memory around `at`.
 bool names(std::uint64_t word, std::uint64_t at, unsigned oas) {
   const std::uint64_t plain = word & below(56) & below(oas);
+  const std::uint64_t narrow = plain & below(48);                                         // of the smaller granules
   const std::uint64_t moved = (word & below(48) & ~below(16)) | (word >> 12 & 0xf) << 48; // D8.3.1, 64 KB and 52 bits
   unsigned low = 16; // the largest table of a level, of STEs or of CDs
   if (word >> 56 == 0) {
@@ -20,14 +21,14 @@ bool names(std::uint64_t word, std::uint64_t at, unsigned oas) {
   if (word >> 59 > 10) {
     low = static_cast<unsigned>(word >> 59) + 6; // S1ContextPtr and S1CDMax
   }
-  if (same(plain, at, low) || same(moved, at, low)) {
+  if (same(plain, at, low) || same(narrow, at, low) || same(moved, at, low)) {
     return true;
   }
   if ((word & 3) != 1) {
     return false;
   }
   for (const unsigned block : {21U, 25U, 29U, 30U, 42U}) {
-    if (same(plain, at, block) || same(moved, at, block)) {
+    if (same(plain, at, block) || same(narrow, at, block) || same(moved, at, block)) {
       return true;
     }
   }
@@ -68,6 +69,7 @@ bool Memory::read(const model::BusAccess& a, void* into) {
   }
   if (!own) {
     client_address = a.address;
+    client_attributes = a.attributes;
   }
   if (aborts(a.address)) {
     return false;
@@ -86,6 +88,7 @@ bool Memory::write(const model::BusAccess& a, const void* from) {
   }
   if (!own) {
     client_address = a.address;
+    client_attributes = a.attributes;
     client_changed_tables = client_changed_tables || pages_.contains(a.address >> 12);
   }
   if (aborts(a.address)) {
@@ -98,9 +101,9 @@ bool Memory::write(const model::BusAccess& a, const void* from) {
   return true;
 }
 
-bool Memory::read64(std::uint64_t at, const model::Attributes&, std::uint64_t& value) {
+bool Memory::read64(std::uint64_t at, const model::Attributes& attributes, std::uint64_t& value) {
   check(at, "reads");
-  reads_.push_back(at);
+  reads_.push_back({at, attributes});
   if (aborts(at)) {
     return false;
   }

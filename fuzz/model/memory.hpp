@@ -30,7 +30,12 @@ public:
     const auto page = pages_.find(at >> 12);
     return page == pages_.end() ? 0 : page->second[at >> 3 & 511];
   }
-  void put(std::uint64_t at, std::uint64_t word) { pages_[at >> 12][at >> 3 & 511] = word; }
+  void put(std::uint64_t at, std::uint64_t word) {
+    pages_[at >> 12][at >> 3 & 511] = word;
+    ++changes_;
+  }
+  // How many words have been written so far.
+  std::uint64_t changes() const { return changes_; }
   std::optional<std::uint64_t> word(std::uint64_t at) const override {
     return aborts(at) ? std::nullopt : std::optional{get(at)};
   }
@@ -46,10 +51,16 @@ public:
     justified_.clear();
   }
   // Words that the SMMU has read for itself since clear_reads().
-  const std::vector<std::uint64_t>& reads() const { return reads_; }
+  struct Own {
+    std::uint64_t at{};
+    model::Attributes attributes{};
+  };
+  const std::vector<Own>& reads() const { return reads_; }
   void clear_reads() { reads_.clear(); }
-  // Writes of clients, of which the last one's address is kept; and whether one changed a word that the SMMU may know.
+  // Accesses of clients, of which the last one's address and attributes are kept; and whether one changed a word that
+  // the SMMU may know.
   std::optional<std::uint64_t> client_address;
+  model::Attributes client_attributes{};
   bool client_changed_tables{};
   std::uint64_t wire_edges{};
   // 4.5.1: how endpoints answer, and whether what is pending is complete.
@@ -58,7 +69,7 @@ public:
 
   bool read(const model::BusAccess& a, void* into) override;
   bool write(const model::BusAccess& a, const void* from) override;
-  bool read64(std::uint64_t at, const model::Attributes&, std::uint64_t& value) override;
+  bool read64(std::uint64_t at, const model::Attributes& attributes, std::uint64_t& value) override;
   bool compare_exchange64(std::uint64_t at, const model::Attributes&, std::uint64_t& expected,
                           std::uint64_t desired) override;
   bool message(const model::BusAccess& a, std::uint32_t data) override;
@@ -77,7 +88,8 @@ private:
   std::vector<std::uint64_t> planted_;
   std::unordered_set<std::uint64_t> known_;     // words
   std::unordered_set<std::uint64_t> justified_; // pages that they name
-  std::vector<std::uint64_t> reads_;
+  std::vector<Own> reads_;
+  std::uint64_t changes_{0};
 };
 
 } // namespace sluice::fuzz

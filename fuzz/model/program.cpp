@@ -90,6 +90,7 @@ void Program::refresh() {
   fresh_ = true;
   hinted_ = false;
   latest_.reset();
+  cached_.clear();
 }
 
 void Program::spoil_something() {

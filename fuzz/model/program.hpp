@@ -22,12 +22,20 @@ private:
 
   // Traffic
   void access();
-  void check(const model::Request& request);
+  // False: nothing, because software lets streams share what they may not, and caches answer as they like.
+  bool check(const model::Request& request);
+  void check_reads(bool all);
   void compare(const model::Request& r, const reference::Answer& expected, const model::Outcome& outcome,
                const std::vector<arch::Event>& events, bool writable);
   void traffic_unchecked();
   void ats(const model::Request& request, std::uint64_t choice);
   void follow_up();
+
+  // Sharing of what is cached
+  bool undisturbed(const reference::Registers& registers, const reference::Tags& tags);
+  bool streams_agree();
+  const std::optional<std::vector<reference::Tags>>& reachable(const reference::Registers& registers);
+  void remember(const reference::Tags& tags);
 
   // Software
   void refresh();
@@ -47,8 +55,14 @@ private:
   bool hinted_{};                        // 4.2: something may be fetched that no transaction asks for
   std::optional<model::Request> latest_; // checked since everything was invalidated
   reference::Answer answer_;             // to that
-  std::vector<std::uint16_t> stalled_;   // tickets of `port`
-  std::vector<std::uint64_t> stags_;     // {StreamID, STAG}
+  std::vector<reference::Tags> cached_;  // of what may be in the TLB since everything was invalidated
+  // All that may get there, as of `changes` words of memory; no value: too much to tell.
+  struct {
+    std::uint64_t changes{~0ULL};
+    std::optional<std::vector<reference::Tags>> tags{};
+  } reachable_;
+  std::vector<std::uint16_t> stalled_; // tickets of `port`
+  std::vector<std::uint64_t> stags_;   // {StreamID, STAG}
 };
 
 } // namespace sluice::fuzz

@@ -13,6 +13,10 @@ using reference::Response;
 
 namespace {
 
+reference::Attributes as_reference(const model::Attributes& a) {
+  return {a.mair, static_cast<Shareability>(a.shareability), a.instruction, a.privileged};
+}
+
 reference::Access as_reference(const model::Request& r) {
   return {r.stream_id, r.substream_id, r.address, r.write, r.instruction, r.privileged};
 }
@@ -42,10 +46,7 @@ unsigned long long show(std::uint64_t value) { return value; }
 
 void Program::access() {
   const model::Request r = some_request();
-  // 3.17: other StreamIDs may have the same tags and other tables.
-  const bool known = !latest_ || (latest_->stream_id == r.stream_id && latest_->substream_id == r.substream_id);
-  if (fresh_ && known) {
-    check(r);
+  if (fresh_ && check(r)) {
     return;
   }
   std::uint64_t data = 0x0123'4567'89ab'cdef;
@@ -56,17 +57,22 @@ void Program::access() {
   fresh_ = false;
 }
 
-void Program::check(const model::Request& r) {
+bool Program::check(const model::Request& r) {
   Memory& memory = machine_.memory;
   machine_.take_events();
   const reference::Registers registers = machine_.registers();
   answer_ = reference::translate(registers, memory, as_reference(r));
+  if (!undisturbed(registers, answer_.tags)) {
+    return false;
+  }
+  remember(answer_.tags);
   const bool writable = machine_.events_writable();
   memory.client_address.reset();
   memory.client_changed_tables = false;
   memory.clear_reads();
   std::uint64_t data = 0x0123'4567'89ab'cdef;
   const bool first = !latest_;
+  const std::uint64_t stale = machine_.smmu->stale_uses().count;
   latest_ = r;
   const model::Outcome outcome = machine_.port->access(r, &data);
   if (outcome.stall != 0) {
@@ -74,23 +80,38 @@ void Program::check(const model::Request& r) {
   }
   if (answer_.may_be_illegal) {
     fresh_ = false;
-    return;
+    return true;
   }
   compare(r, answer_, outcome, machine_.take_events(), writable);
+  if (machine_.smmu->stale_uses().count != stale) {
+    finding("stream %u address 0x%llx is a stale use", r.stream_id, show(r.address));
+  }
   if (memory.client_changed_tables) {
     fresh_ = false;
   }
-  if (machine_.reads_at_will() || hinted_) {
-    return;
+  if (!machine_.reads_at_will() && !hinted_) {
+    check_reads(first);
   }
-  // 3.21.3: nothing is read but what leads to the answer, and all of that when nothing is cached.
-  for (const std::uint64_t at : memory.reads()) {
-    if (std::ranges::none_of(answer_.reads, [&](const reference::Read& read) { return read.at == at; })) {
-      finding("0x%llx is read, which leads nowhere", show(at));
+  return true;
+}
+
+// 3.21.3: nothing is read but what leads to the answer, and all of that when nothing is cached; 13.8: as what is there.
+void Program::check_reads(bool all) {
+  const auto& reads = machine_.memory.reads();
+  for (const Memory::Own& own : reads) {
+    const auto expected = std::ranges::find(answer_.reads, own.at, &reference::Read::at);
+    if (expected == answer_.reads.end()) {
+      finding("0x%llx is read, which leads nowhere", show(own.at));
+    }
+    if (std::ranges::none_of(answer_.reads, [&](const reference::Read& read) {
+          return read.at == own.at && read.attributes == as_reference(own.attributes);
+        })) {
+      finding("0x%llx is read as %02x %u, expected %02x %u", show(own.at), own.attributes.mair,
+              own.attributes.shareability, expected->attributes.mair, static_cast<unsigned>(expected->attributes.sh));
     }
   }
   for (const reference::Read& read : answer_.reads) {
-    if (first && std::ranges::find(memory.reads(), read.at) == memory.reads().end()) {
+    if (all && std::ranges::find(reads, read.at, &Memory::Own::at) == reads.end()) {
       finding("0x%llx is not read: word %u, level %d, input 0x%llx", show(read.at), static_cast<unsigned>(read.what),
               read.level, show(read.input));
     }
@@ -109,6 +130,13 @@ void Program::compare(const model::Request& r, const reference::Answer& expected
   if (response == Response::served && memory.client_address != expected.pa) {
     finding("stream %u address 0x%llx leads to 0x%llx, expected 0x%llx", r.stream_id, show(r.address),
             show(memory.client_address.value_or(~0ULL)), show(expected.pa));
+  }
+  if (response == Response::served && as_reference(memory.client_attributes) != expected.attributes) {
+    const auto& a = memory.client_attributes;
+    const auto& e = expected.attributes;
+    finding("stream %u address 0x%llx is %02x %u %d %d, expected %02x %u %d %d", r.stream_id, show(r.address), a.mair,
+            a.shareability, a.instruction, a.privileged, e.mair, static_cast<unsigned>(e.sh), e.instruction,
+            e.privileged);
   }
   if (response != Response::served && memory.client_address) {
     finding("stream %u address 0x%llx is refused and reaches 0x%llx", r.stream_id, show(r.address),
@@ -189,7 +217,7 @@ void Program::traffic_unchecked() {
     refresh();
     static_cast<void>(machine_.port->translate(r));
     const auto audit = machine_.port->audit();
-    if (!audit.stale.empty()) {
+    if (!audit.stale.empty() && (!machine_.prefetches() || streams_agree())) {
       finding("0x%llx is stale at once", show(audit.stale[0].address));
     }
     fresh_ = false;

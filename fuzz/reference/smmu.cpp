@@ -1,7 +1,5 @@
 #include "walk.hpp"
 
-#include <sluice/arch/l1.hpp>
-
 namespace sluice::fuzz::reference {
 
 using arch::Cd;
@@ -11,116 +9,6 @@ using arch::EventType;
 using arch::Ste;
 
 namespace {
-
-// What a configuration look-up ends with: an event, or nothing but the abort.
-struct Refusal {
-  EventType type{};
-  bool recorded{true};
-  std::uint64_t fetch{};
-};
-using Found = std::optional<Refusal>; // no value: found
-
-template <class S>
-bool fetch(Way& way, Word what, std::uint64_t at, S& structure) {
-  for (unsigned i = 0; i < S::word_count; ++i) {
-    const auto word = way.read({what, at + 8 * i, 0, 0, false, EventClass::in});
-    if (!word) {
-      return false;
-    }
-    structure.w[i] = *word;
-  }
-  return true;
-}
-
-// 3.3.1, 5.1, 6.3.25
-Found find_ste(Way& way, std::uint32_t stream) {
-  const Registers& r = way.r;
-  const Refusal bad{EventType::C_BAD_STREAMID, r.cr2.get(arch::CR2::RECINVSID) != 0};
-  const auto log2size = static_cast<unsigned>(r.cfg.get(arch::STRTAB_BASE_CFG::LOG2SIZE));
-  const auto sidsize = static_cast<unsigned>(r.idr1.get(arch::IDR1::SIDSIZE));
-  if ((stream & ~below(log2size < sidsize ? log2size : sidsize)) != 0) {
-    return bad;
-  }
-  const std::uint64_t base = r.base.get(arch::STRTAB_BASE::ADDR) & below(oas(r));
-  std::uint64_t at = 0;
-  if (r.idr0.get(arch::IDR0::ST_LEVEL) == arch::StLevel::two_level &&
-      r.cfg.get(arch::STRTAB_BASE_CFG::FMT) == arch::StreamTableFormat::two_level) {
-    const auto asked = r.cfg.get(arch::STRTAB_BASE_CFG::SPLIT);
-    const unsigned split = asked == 8 || asked == 10 ? static_cast<unsigned>(asked) : 6;
-    const unsigned table = log2size > split + 3 ? log2size - split + 3 : 6;
-    const std::uint64_t l1 = (base & ~below(table)) + std::uint64_t{stream >> split} * 8;
-    const auto word = way.read({Word::l1std, l1, 0, 0, false, EventClass::in});
-    if (!word) {
-      return Refusal{EventType::F_STE_FETCH, true, l1};
-    }
-    const unsigned span = *word & 0x1f;
-    const std::uint64_t within = stream & below(split);
-    if (span == 0 || span > 11 || span > split + 1 || within >= 1ULL << (span - 1)) {
-      return bad;
-    }
-    at = (*word & below(56) & ~below(6) & below(oas(r)) & ~below(5 + span)) + within * 64;
-  } else {
-    at = (base & ~below(log2size + 6)) + std::uint64_t{stream} * 64;
-  }
-  if (!fetch(way, Word::ste, at, way.ste)) {
-    return Refusal{EventType::F_STE_FETCH, true, at};
-  }
-  return std::nullopt;
-}
-
-struct CdFound {
-  Found refused{};
-  Verdict fault{};
-};
-
-// 5.2 S1Fmt, 5.3. Addresses are IPAs when there is a stage 2.
-CdFound find_cd(Way& way, std::uint32_t index) {
-  const Ste& s = way.ste;
-  const Registers& r = way.r;
-  const auto to_pa = [&](std::uint64_t address, std::uint64_t& pa) -> Verdict {
-    pa = address;
-    return translates2(s) ? stage2(way, address, {EventClass::cd, false, false, true}, pa) : std::nullopt;
-  };
-  const unsigned bits = s1cdmax(r, s);
-  const auto format = s.get(Ste::S1Fmt);
-  const unsigned split = bits == 0                                 ? 0
-                         : format == arch::S1Format::two_level_4k  ? 6
-                         : format == arch::S1Format::two_level_64k ? 10
-                                                                   : 0;
-  const std::uint64_t pointer = s.get(Ste::S1ContextPtr) & below(oas(r));
-  std::uint64_t at = 0;
-  if (split == 0) {
-    at = (pointer & ~below(bits + 6)) + std::uint64_t{index} * 64;
-  } else {
-    const unsigned table = bits > split + 3 ? bits - split + 3 : 6;
-    const std::uint64_t l1 = (pointer & ~below(table)) + std::uint64_t{index >> split} * 8;
-    std::uint64_t pa = 0;
-    if (const auto fault = to_pa(l1, pa)) {
-      return {{}, fault};
-    }
-    const auto word = way.read({Word::l1cd, pa, 0, 0, false, EventClass::in});
-    if (!word) {
-      return {Refusal{EventType::F_CD_FETCH, true, pa}, {}};
-    }
-    const std::uint64_t l2 = *word & below(56) & ~below(12);
-    // 3.4.3: beyond OAS is C_BAD_SUBSTREAMID, but v3.0 may cut.
-    if ((*word & 1) == 0 || (version(r) != 0 && (l2 & ~below(oas(r))) != 0)) {
-      return {Refusal{EventType::C_BAD_SUBSTREAMID}, {}};
-    }
-    at = (l2 & below(oas(r)) & ~below(split + 6)) + (index & below(split)) * 64;
-  }
-  std::uint64_t pa = 0;
-  if (const auto fault = to_pa(at, pa)) {
-    return {{}, fault};
-  }
-  if (!fetch(way, Word::cd, pa, way.cd)) {
-    return {Refusal{EventType::F_CD_FETCH, true, pa}, {}};
-  }
-  if (illegal(r, s, way.cd, way.world)) {
-    return {Refusal{EventType::C_BAD_CD}, {}};
-  }
-  return {};
-}
 
 // 7.3
 Event record(EventType type, const Access& a) {
@@ -185,52 +73,57 @@ bool beyond_bypass(Way& way, const Access& a) {
   return true;
 }
 
+// 5.2, 6.3.14 PRIVCFG, INSTCFG
+bool privileged(const Registers& r, const Access& a, arch::PrivilegeOverride privilege) {
+  if (r.idr1.get(arch::IDR1::ATTR_PERMS_OVR) == 0) {
+    return a.privileged;
+  }
+  return privilege == arch::PrivilegeOverride::privileged     ? true
+         : privilege == arch::PrivilegeOverride::unprivileged ? false
+                                                              : a.privileged;
+}
+bool instruction(const Registers& r, const Access& a, arch::InstructionOverride instruction) {
+  if (a.write || r.idr1.get(arch::IDR1::ATTR_PERMS_OVR) == 0) {
+    return !a.write && a.instruction;
+  }
+  return instruction == arch::InstructionOverride::instruction ? true
+         : instruction == arch::InstructionOverride::data      ? false
+                                                               : a.instruction;
+}
+
 // 6.3.14
 void without_smmu(const Registers& r, const Access& a, Answer& answer) {
   if (r.gbpa.get(arch::GBPA::ABORT) != 0 || (a.address & ~below(oas(r))) != 0) {
     answer.response = Response::aborted;
   } else {
     answer.pa = a.address;
+    answer.attributes = on_bus(incoming(r, r.gbpa), instruction(r, a, r.gbpa.get(arch::GBPA::INSTCFG)),
+                               privileged(r, a, r.gbpa.get(arch::GBPA::PRIVCFG)));
   }
-}
-
-// 5.2 PRIVCFG, INSTCFG
-void override_rights(Way& way, const Access& a) {
-  const bool overrides = way.r.idr1.get(arch::IDR1::ATTR_PERMS_OVR) != 0;
-  const auto privilege = overrides ? way.ste.get(Ste::PRIVCFG) : arch::PrivilegeOverride::incoming;
-  const auto instruction = overrides ? way.ste.get(Ste::INSTCFG) : arch::InstructionOverride::incoming;
-  way.write = a.write;
-  way.privileged = privilege == arch::PrivilegeOverride::privileged     ? true
-                   : privilege == arch::PrivilegeOverride::unprivileged ? false
-                                                                        : a.privileged;
-  way.instruction = !a.write && (instruction == arch::InstructionOverride::instruction ? true
-                                 : instruction == arch::InstructionOverride::data      ? false
-                                                                                       : a.instruction);
 }
 
 // The translation itself, with the updates of descriptors that it comes to.
-void walk(Way& way, const Access& a, bool skip1, bool skip2) {
+void walk(Way& way, const Access& a) {
   Answer& answer = way.answer;
-  std::uint64_t address = a.address;
+  Reached reached{a.address, incoming(way.r, way.ste)};
   std::optional<Update> update;
-  if (!skip1) {
-    if (const auto f = stage1(way, a.address, address, update)) {
+  if (answer.tags.stage1) {
+    if (const auto f = stage1(way, a.address, reached, update)) {
       fault(way, a, *f);
       return;
     }
   }
-  if (!skip2) {
-    std::uint64_t pa = 0;
-    if (const auto f = stage2(way, address, {EventClass::in, way.write, way.instruction, way.privileged}, pa)) {
+  if (answer.tags.stage2) {
+    if (const auto f =
+            stage2(way, reached.address, {EventClass::in, way.write, way.instruction, way.privileged}, reached)) {
       fault(way, a, *f);
       return;
     }
-    address = pa;
   }
   if (update) {
-    if (!skip2) {
-      std::uint64_t pa = 0;
-      if (auto f = stage2(way, update->at_ipa, {EventClass::ttd, true, false, true}, pa)) {
+    if (answer.tags.stage2) {
+      Reached table{update->at_ipa, update->type};
+      if (auto f = stage2(way, update->at_ipa, {EventClass::ttd, true, false, true}, table)) {
         f->update = true;
         fault(way, a, *f);
         return;
@@ -238,10 +131,91 @@ void walk(Way& way, const Access& a, bool skip1, bool skip2) {
     }
     answer.writes[update->at] = update->after;
   }
-  answer.pa = address;
+  answer.pa = reached.address;
+  answer.attributes = on_bus(reached.type, way.instruction, way.privileged);
+}
+
+// 7.3.22, in its order, up to C_BAD_CD. False: that was all.
+bool configure(Way& way, const Access& a) {
+  const Registers& r = way.r;
+  Answer& answer = way.answer;
+  if (const auto refused = find_ste(way, a.stream)) {
+    refuse(answer, a, *refused);
+    return false;
+  }
+  const Ste& s = way.ste;
+  if (illegal(r, s)) {
+    refuse(answer, a, {EventType::C_BAD_STE});
+    return false;
+  }
+  if ((static_cast<unsigned>(s.get(Ste::Config)) & 4) == 0) {
+    answer.response = Response::aborted;
+    return false;
+  }
+  answer.may_be_illegal = r.reserved_bits_illegal && may_be_illegal(r, s);
+  way.world = answer.tags.world = world_of(r, s);
+  way.write = a.write;
+  way.privileged = privileged(r, a, s.get(Ste::PRIVCFG));
+  way.instruction = instruction(r, a, s.get(Ste::INSTCFG));
+  const unsigned cds = s1cdmax(r, s);
+  if (a.substream && (cds == 0 || (*a.substream & ~below(cds)) != 0)) {
+    refuse(answer, a, {EventType::C_BAD_SUBSTREAMID});
+    return false;
+  }
+  const auto dss = s.get(Ste::S1DSS);
+  if (cds != 0 && ((!a.substream && dss != arch::S1Dss::bypass && dss != arch::S1Dss::cd0) ||
+                   (a.substream == 0U && dss == arch::S1Dss::cd0))) {
+    refuse(answer, a, {EventType::F_STREAM_DISABLED});
+    return false;
+  }
+  answer.tags.stage1 = translates1(s) && !(cds != 0 && !a.substream && dss == arch::S1Dss::bypass);
+  answer.tags.stage2 = translates2(s);
+  answer.tags.vmid = static_cast<std::uint16_t>(r.idr0.get(arch::IDR0::S2P) != 0 ? s.get(Ste::S2VMID) : 0);
+  if (!answer.tags.stage1 && beyond_bypass(way, a)) {
+    return false;
+  }
+  note_stage2(answer, s);
+  if (answer.tags.stage1) {
+    const CdFound found = find_cd(way, a.substream.value_or(0));
+    if (found.refused) {
+      refuse(answer, a, *found.refused);
+      return false;
+    }
+    if (found.fault) {
+      fault(way, a, *found.fault);
+      return false;
+    }
+    answer.may_be_illegal = answer.may_be_illegal || (r.reserved_bits_illegal && may_be_illegal(r, way.cd));
+    note_stage1(answer, way.cd);
+  }
+  return true;
 }
 
 } // namespace
+
+std::optional<std::vector<Tags>> tags_of(const Registers& r, const Memory& memory, std::uint32_t stream) {
+  constexpr unsigned most = 11; // log2
+  std::vector<Tags> all;
+  const auto add = [&](std::optional<std::uint32_t> substream) {
+    Answer answer;
+    Way way{r, memory, answer};
+    const bool all_found = configure(way, {stream, substream, 0, false, false, false});
+    answer.tags.stage1 = answer.tags.stage1 && all_found; // stage 2 serves the fetch of a CD that is illegal, too
+    answer.tags.global = true;
+    if (answer.tags.stage1 || answer.tags.stage2) {
+      all.push_back(answer.tags);
+    }
+    return s1cdmax(r, way.ste);
+  };
+  const unsigned bits = add(std::nullopt);
+  if (bits > most) {
+    return std::nullopt;
+  }
+  for (std::uint32_t index = 0; bits != 0 && index >> bits == 0; ++index) {
+    add(index);
+  }
+  return all;
+}
 
 Answer translate(const Registers& r, const Memory& memory, const Access& a) {
   Answer answer;
@@ -250,54 +224,9 @@ Answer translate(const Registers& r, const Memory& memory, const Access& a) {
     return answer;
   }
   Way way{r, memory, answer};
-  // 7.3.22, in its order
-  if (const auto refused = find_ste(way, a.stream)) {
-    refuse(answer, a, *refused);
-    return answer;
+  if (configure(way, a)) {
+    walk(way, a);
   }
-  const Ste& s = way.ste;
-  if (illegal(r, s)) {
-    refuse(answer, a, {EventType::C_BAD_STE});
-    return answer;
-  }
-  if ((static_cast<unsigned>(s.get(Ste::Config)) & 4) == 0) {
-    answer.response = Response::aborted;
-    return answer;
-  }
-  answer.may_be_illegal = r.reserved_bits_illegal && may_be_illegal(r, s);
-  way.world = answer.world = world_of(r, s);
-  override_rights(way, a);
-  const unsigned cds = s1cdmax(r, s);
-  if (a.substream && (cds == 0 || (*a.substream & ~below(cds)) != 0)) {
-    refuse(answer, a, {EventType::C_BAD_SUBSTREAMID});
-    return answer;
-  }
-  const auto dss = s.get(Ste::S1DSS);
-  if (cds != 0 && ((!a.substream && dss != arch::S1Dss::bypass && dss != arch::S1Dss::cd0) ||
-                   (a.substream == 0U && dss == arch::S1Dss::cd0))) {
-    refuse(answer, a, {EventType::F_STREAM_DISABLED});
-    return answer;
-  }
-  answer.stage1 = translates1(s) && !(cds != 0 && !a.substream && dss == arch::S1Dss::bypass);
-  answer.stage2 = translates2(s);
-  answer.vmid = static_cast<std::uint16_t>(s.get(Ste::S2VMID));
-  if (!answer.stage1 && beyond_bypass(way, a)) {
-    return answer;
-  }
-  if (answer.stage1) {
-    const CdFound found = find_cd(way, a.substream.value_or(0));
-    if (found.refused) {
-      refuse(answer, a, *found.refused);
-      return answer;
-    }
-    if (found.fault) {
-      fault(way, a, *found.fault);
-      return answer;
-    }
-    answer.may_be_illegal = answer.may_be_illegal || (r.reserved_bits_illegal && may_be_illegal(r, way.cd));
-    answer.asid = static_cast<std::uint16_t>(way.cd.get(Cd::ASID));
-  }
-  walk(way, a, !answer.stage1, !answer.stage2);
   return answer;
 }
 

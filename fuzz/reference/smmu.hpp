@@ -5,6 +5,7 @@
 #include <sluice/arch/registers.hpp>
 #include <sluice/arch/ste.hpp>
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -31,6 +32,7 @@ struct Registers {
   arch::IDR5 idr5{};
   arch::AIDR aidr{};
   arch::CR0 cr0{};
+  arch::CR1 cr1{};
   arch::CR2 cr2{};
   arch::STRTAB_BASE base{};
   arch::STRTAB_BASE_CFG cfg{};
@@ -45,6 +47,15 @@ struct Access {
   bool write{}, instruction{}, privileged{};
 };
 
+// 13: a MAIR attribute byte and the rest, resolved.
+struct Attributes {
+  std::uint8_t mair{};
+  arch::Shareability sh{};
+  bool instruction{}, privileged{};
+
+  friend bool operator==(const Attributes&, const Attributes&) = default;
+};
+
 enum class Word : std::uint8_t { l1std, ste, l1cd, cd, stage1, stage2 };
 
 // A word that was read on the way.
@@ -55,6 +66,7 @@ struct Read {
   int level{};
   bool leaf{};
   arch::EventClass why{arch::EventClass::in}; // of a stage 2 descriptor
+  Attributes attributes{};                    // 13.8
 };
 
 // 3.3.3 StreamWorld
@@ -62,20 +74,37 @@ enum class World : std::uint8_t { el1, el2, el2_e2h };
 
 enum class Response : std::uint8_t { served, aborted, zeroed, stalled };
 
+// 3.17: what a translation is tagged with, and what TLBs may hold of the structures on its way (5.2.1, 5.4.1).
+struct Tags {
+  World world{};
+  bool stage1{}, stage2{};
+  std::uint16_t vmid{}, asid{};
+  bool aset{};
+  bool global{};                      // of any ASID
+  std::array<std::uint64_t, 3> ste{}; // words 1 to 3, with stage 2
+  std::array<std::uint64_t, 8> cd{};  // with stage 1
+
+  friend bool operator==(const Tags&, const Tags&) = default;
+};
+
 struct Answer {
   bool may_be_illegal{}; // 5: a reserved field is set, and an implementation chooses; what follows is if it is ignored
   Response response{Response::served};
   std::uint64_t pa{};
+  Attributes attributes{};                       // 13.5
   std::optional<arch::EventType> cause{};        // what is wrong, recorded or not
   std::optional<arch::Event> event{};            // as it is recorded, without STAG
   std::vector<Read> reads{};                     // in their order
   std::map<std::uint64_t, std::uint64_t> writes; // 3.13: descriptors after their update
-  // 3.17: what a translation of this is tagged with
-  World world{};
-  bool stage1{}, stage2{};
-  std::uint16_t vmid{}, asid{};
+  Tags tags{};
 };
 
 Answer translate(const Registers& registers, const Memory& memory, const Access& access);
+
+// 3.17: whether a look-up for `b` may find what `a` has left in a TLB though the structures on its way differ, which
+// software has to see to.
+bool clash(const Tags& a, const Tags& b);
+// Of all transactions of a stream that translate, whatever their address; no value where there are too many.
+std::optional<std::vector<Tags>> tags_of(const Registers& registers, const Memory& memory, std::uint32_t stream);
 
 } // namespace sluice::fuzz::reference

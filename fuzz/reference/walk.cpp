@@ -100,7 +100,7 @@ bool device2(const Registers& r, const Ste& s, std::uint64_t d) {
 
 } // namespace
 
-Verdict stage2(Way& way, std::uint64_t ipa, const Purpose& p, std::uint64_t& pa) {
+Verdict stage2(Way& way, std::uint64_t ipa, const Purpose& p, Reached& reached) {
   const Ste& s = way.ste;
   Shape shape;
   shape.granule = granule(way.r, static_cast<unsigned>(s.get(Ste::S2TG)));
@@ -114,7 +114,8 @@ Verdict stage2(Way& way, std::uint64_t ipa, const Purpose& p, std::uint64_t& pa)
   std::uint64_t table = first_table(shape, s.get(Ste::S2TTB) & pointer_bits(way.r));
   for (int level = shape.start;; ++level) {
     const std::uint64_t at = slot(shape, level, table, ipa);
-    const auto d = way.read({Word::stage2, at, ipa, level, false, p.why});
+    const Type walk = of_walk(s.get(Ste::S2OR0), s.get(Ste::S2IR0), s.get(Ste::S2SH0));
+    const auto d = way.read({Word::stage2, at, ipa, level, false, p.why, on_bus(walk, false, true)});
     if (!d) {
       Fault f = fault2(EventType::F_WALK_EABT, p, ipa);
       f.fetch = at;
@@ -157,7 +158,12 @@ Verdict stage2(Way& way, std::uint64_t ipa, const Purpose& p, std::uint64_t& pa)
     if (updated != *d) {
       way.answer.writes[at] = updated;
     }
-    pa = address | (ipa & below(low));
+    reached.address = address | (ipa & below(low));
+    const bool fwb = way.r.idr3.get(IDR3::FWB) != 0 && s.get(Ste::S2FWB) != 0;
+    reached.type = with_stage2(reached.type, *d, fwb);
+    if (p.why != EventClass::in && device2(way.r, s, *d) && way.r.idr3.get(IDR3::PTWNNC) != 0) {
+      reached.type = from_memattr(5, arch::Shareability::outer); // 5.2 S2PTW
+    }
     return std::nullopt;
   }
 }
@@ -167,6 +173,7 @@ namespace {
 struct Half {
   bool disabled{}, ignore_top{}, no_hierarchy{}, privileged_only{};
   std::uint64_t table{};
+  Type walk{};
   Shape shape{};
 };
 
@@ -181,6 +188,8 @@ Half half_of(const Way& way, bool upper) {
   h.no_hierarchy = r.idr3.get(IDR3::HAD) != 0 && (upper ? c.get(Cd::HAD1) : c.get(Cd::HAD0)) != 0;
   h.privileged_only = halves && r.idr3.get(IDR3::E0PD) != 0 && (upper ? c.get(Cd::E0PD1) : c.get(Cd::E0PD0)) != 0;
   h.table = upper ? c.get(Cd::TTB1) : c.get(Cd::TTB0);
+  h.walk = upper ? of_walk(c.get(Cd::OR1), c.get(Cd::IR1), c.get(Cd::SH1))
+                 : of_walk(c.get(Cd::OR0), c.get(Cd::IR0), c.get(Cd::SH0));
   h.shape.granule =
       upper ? granule1(r, static_cast<unsigned>(c.get(Cd::TG1))) : granule(r, static_cast<unsigned>(c.get(Cd::TG0)));
   h.shape.input = 64 - static_cast<unsigned>(upper ? c.get(Cd::T1SZ) : c.get(Cd::T0SZ));
@@ -220,7 +229,7 @@ bool stage1_permits(const Way& way, std::uint64_t d, unsigned taken, bool writab
 
 } // namespace
 
-Verdict stage1(Way& way, std::uint64_t va, std::uint64_t& out, std::optional<Update>& update) {
+Verdict stage1(Way& way, std::uint64_t va, Reached& out, std::optional<Update>& update) {
   const bool upper = way.world != World::el2 && bit(va, 55) != 0;
   Half h = half_of(way, upper);
   if (h.disabled || !in_range(h, upper, va) || (h.privileged_only && !way.privileged)) {
@@ -233,13 +242,14 @@ Verdict stage1(Way& way, std::uint64_t va, std::uint64_t& out, std::optional<Upd
   unsigned taken = 0;
   for (int level = shape.start;; ++level) {
     const std::uint64_t at = slot(shape, level, table, input);
-    std::uint64_t pa = at;
+    Reached table_at{at, h.walk};
     if (translates2(way.ste)) {
-      if (const auto fault = stage2(way, at, {EventClass::ttd, false, false, true}, pa)) {
+      if (const auto fault = stage2(way, at, {EventClass::ttd, false, false, true}, table_at)) {
         return fault;
       }
     }
-    const auto d = way.read({Word::stage1, pa, va, level, false, EventClass::in});
+    const std::uint64_t pa = table_at.address;
+    const auto d = way.read({Word::stage1, pa, va, level, false, EventClass::in, on_bus(table_at.type, false, true)});
     if (!d) {
       return Fault{EventType::F_WALK_EABT, false, EventClass::ttd, 0, pa};
     }
@@ -278,9 +288,15 @@ Verdict stage1(Way& way, std::uint64_t va, std::uint64_t& out, std::optional<Upd
       updated = (updated & ~(1ULL << 7)) | 1ULL << 10;
     }
     if (updated != *d) {
-      update = Update{at, pa, *d, updated};
+      update = Update{at, pa, h.walk, *d, updated};
     }
-    out = address | (input & below(low));
+    const auto attr = static_cast<unsigned>(*d >> 2 & 7);
+    const std::uint64_t mair = attr < 4 ? c.get(Cd::MAIR0) : c.get(Cd::MAIR1);
+    out.address = address | (input & below(low));
+    out.type = with_client(
+        from_mair(static_cast<std::uint8_t>(mair >> 8 * (attr % 4)), static_cast<arch::Shareability>(*d >> 8 & 3)),
+        out.type);
+    way.answer.tags.global = way.world != World::el2 && bit(*d, 11) == 0;
     return std::nullopt;
   }
 }

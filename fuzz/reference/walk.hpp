@@ -1,6 +1,7 @@
 #pragma once
 
 #include "rules.hpp"
+#include "types.hpp"
 
 namespace sluice::fuzz::reference {
 
@@ -32,20 +33,45 @@ struct Way {
   }
 };
 
+// What a configuration look-up ends with: an event, or nothing but the abort.
+struct Refusal {
+  arch::EventType type{};
+  bool recorded{true};
+  std::uint64_t fetch{};
+};
+using Found = std::optional<Refusal>; // no value: found
+struct CdFound {
+  Found refused{};
+  Verdict fault{};
+};
+Found find_ste(Way& way, std::uint32_t stream);
+CdFound find_cd(Way& way, std::uint32_t index);
+
+// tags.cpp: what of the structures TLBs may hold.
+void note_stage2(Answer& answer, const arch::Ste& s);
+void note_stage1(Answer& answer, const arch::Cd& c);
+
 // What a stage 2 look-up is for.
 struct Purpose {
   arch::EventClass why{arch::EventClass::in};
   bool write{}, instruction{}, privileged{};
 };
 
-// 3.4, D8.2: from an IPA to its PA.
-Verdict stage2(Way& way, std::uint64_t ipa, const Purpose& purpose, std::uint64_t& pa);
+// Where an address leads, and as what.
+struct Reached {
+  std::uint64_t address{};
+  Type type{};
+};
+
+// 3.4, D8.2: from an IPA to its PA. The type that is there is stage 1's or the client's.
+Verdict stage2(Way& way, std::uint64_t ipa, const Purpose& purpose, Reached& reached);
 // From a VA to an IPA, or to a PA without stage 2. A stage 1 descriptor that is to be updated is left in `update`.
 struct Update {
   std::uint64_t at_ipa{};
   std::uint64_t at{};
+  Type type{};
   std::uint64_t before{}, after{};
 };
-Verdict stage1(Way& way, std::uint64_t va, std::uint64_t& out, std::optional<Update>& update);
+Verdict stage1(Way& way, std::uint64_t va, Reached& out, std::optional<Update>& update);
 
 } // namespace sluice::fuzz::reference

@@ -244,7 +244,7 @@ bool Configuration::find_ste(const LiveRegisters& registers, std::uint32_t sid, 
 bool Configuration::to_pa(const Regime& regime, const Ste& ste, std::uint64_t address, std::uint64_t& pa,
                           Attributes& attr, Fault& fault) {
   const MemoryType type =
-      normalised({static_cast<std::uint8_t>(half_of(ste.get(Ste::S1COR)) << 4 | half_of(ste.get(Ste::S1CIR))),
+      normalised({static_cast<std::uint8_t>(cd_half_of(ste.get(Ste::S1COR)) << 4 | cd_half_of(ste.get(Ste::S1CIR))),
                   ste.get(Ste::S1CSH)});
   if (regime.stage2) {
     return walker_.own_access(regime, address, arch::EventClass::cd, type, pa, attr, fault);

@@ -40,6 +40,10 @@ constexpr std::uint8_t half_of(arch::Cacheability c) {
   constexpr std::uint8_t halves[] = {0x4, 0xf, 0xa, 0xe};
   return halves[static_cast<unsigned>(c)];
 }
+// 5.2 S1CIR, S1COR: a CD is only read.
+constexpr std::uint8_t cd_half_of(arch::Cacheability c) {
+  return c == arch::Cacheability::write_back_no_allocate ? std::uint8_t{0xc} : half_of(c);
+}
 constexpr std::uint8_t half_of(arch::RegisterCacheability c) {
   constexpr std::uint8_t halves[] = {0x4, 0xf, 0xb, 0x4};
   return halves[static_cast<unsigned>(c)];
@@ -131,6 +135,13 @@ constexpr std::uint8_t combine_hints(std::uint8_t s1, std::uint8_t incoming) {
                                    detail::weaker_hints(s1 & 0xf, incoming & 0xf));
 }
 
+// D8.6.6: a half that S2FWB makes Write-Back keeps the hints that it has.
+constexpr std::uint8_t forced_write_back(std::uint8_t s1) {
+  const auto forced = [](unsigned half) { return detail::level_of(half) == 0 ? 0xfU : half | 0x4U; };
+  return is_device(s1) ? arch::mair::normal_wb_ra_wa
+                       : static_cast<std::uint8_t>(forced(s1 >> 4) << 4 | forced(s1 & 0xf));
+}
+
 constexpr arch::Shareability combine_sh(arch::Shareability a, arch::Shareability b) {
   using enum arch::Shareability;
   if (a == outer || b == outer) {
@@ -153,7 +164,7 @@ constexpr MemoryType combine(MemoryType s1, unsigned memattr, arch::Shareability
   } else if (low == 5) {
     t.mair = is_device(s1.mair) ? s1.mair : arch::mair::normal_nc;
   } else if (low == 6) {
-    t.mair = arch::mair::normal_wb_ra_wa;
+    t.mair = forced_write_back(s1.mair);
   }
   return normalised(t);
 }

@@ -78,6 +78,8 @@ struct WalkEntry {
   std::uint8_t level{};
   std::uint8_t hierarchy{}; // APTable, UXNTable, PXNTable
   arch::Granule granule{};
+  std::uint8_t mair{}; // 13.8: of reads of the table, what stage 2 makes of it
+  arch::Shareability sh{};
 };
 static_assert(sizeof(WalkEntry) <= 32);
 

@@ -96,22 +96,24 @@ bool Walker::stage1(const Regime& regime, std::uint64_t va, unsigned wanted, boo
   unsigned taken = 0;
   bool table_is_pa = !regime.stage2;
   bool known = true; // the first table, or one from the cache
+  Attributes attr = tree.fetch;
   if (const auto* cached = cached_tables ? cached_table(regime.context, va, tree) : nullptr) {
     level = cached->level;
     table = cached->table;
     taken = cached->hierarchy;
     table_is_pa = true;
+    attr = attributes({cached->mair, cached->sh}, false, true);
   }
   const auto remember = [&](std::uint64_t table_pa) { // 3.17: as VA information, whatever stages it went through
     const unsigned span = tree.shift(level - 1);
     const std::uint64_t first = page_of(va) & ~mask_below(span - 12);
     tlb_.insert_walk({TlbEntry::make_tag(regime.context, first), table_pa, static_cast<std::uint8_t>(span),
-                      static_cast<std::uint8_t>(level), static_cast<std::uint8_t>(taken), g});
+                      static_cast<std::uint8_t>(level), static_cast<std::uint8_t>(taken), g, attr.mair,
+                      static_cast<arch::Shareability>(attr.shareability)});
   };
 
   for (;; ++level, table_is_pa = !regime.stage2, known = false) {
     std::uint64_t pa = table + tree.offset(level, va & tree.input_mask);
-    Attributes attr = tree.fetch;
     leaf.at_ipa = pa;
     leaf.by_cache = table_is_pa;
     if (!table_is_pa) {

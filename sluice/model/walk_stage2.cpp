@@ -96,7 +96,8 @@ bool Walker::stage2_walk(const Regime& regime, std::uint64_t ipa, arch::EventCla
       const unsigned span = tree.shift(level);
       const std::uint64_t first = page_of(ipa) & ~mask_below(span - 12);
       tlb_.insert_walk({TlbEntry::make_tag(regime.ipa_context, first), table, static_cast<std::uint8_t>(span),
-                        static_cast<std::uint8_t>(level + 1), 0, g});
+                        static_cast<std::uint8_t>(level + 1), 0, g, tree.fetch.mair,
+                        static_cast<arch::Shareability>(tree.fetch.shareability)});
       continue;
     }
     const bool leaf = type == (last ? arch::DescriptorType::table_or_page : arch::DescriptorType::block) &&

@@ -54,6 +54,13 @@ TEST(MemoryTypes, S2FWBForcesOrKeepsStage1) {
   EXPECT_EQ(combine(device, 3, inner, true).mair, 0x04U);
 }
 
+TEST(MemoryTypes, WhatS2FWBMakesWriteBackKeepsTheHintsThatItHas) {
+  EXPECT_EQ(combine({0xee, inner}, 6, inner, true).mair, 0xeeU);
+  EXPECT_EQ(combine({0xaa, inner}, 6, inner, true).mair, 0xeeU);
+  EXPECT_EQ(combine({0x33, inner}, 6, inner, true).mair, 0x77U); // transient
+  EXPECT_EQ(combine({0x4e, inner}, 6, inner, true).mair, 0xfeU); // what is not cacheable has none
+}
+
 TEST(MemoryTypes, OverridesReplaceTypeHintsAndShareability) {
   using O = arch::ShareabilityOverride;
   EXPECT_EQ((TypeOverride{false, {}, 0, O::incoming}.apply({})), (MemoryType{0xff, non_shareable}));
@@ -186,6 +193,39 @@ TEST_F(Out, ThoseOfTablesAreTheCDsAndTheSTEs) {
   EXPECT_EQ(rig.ram.fetch_attributes().mair, 0xfaU);
   EXPECT_EQ(rig.ram.fetch_attributes().shareability, 3U);
   EXPECT_TRUE(rig.ram.fetch_attributes().privileged);
+}
+
+TEST_F(Out, ThoseOfCDsAreTheSTEs) {
+  const auto s = rig.stage1_stream(1);
+  rig.put_ste(1, rig.stage1_ste(s.cd_at)
+                     .set(Ste::S1COR, arch::Cacheability::write_through)
+                     .set(Ste::S1CIR, arch::Cacheability::write_back_no_allocate) // here: no read-allocate
+                     .set(Ste::S1CSH, inner));
+  rig.ram.watch(s.cd_at);
+  rig.read(1, 0x1000);
+  EXPECT_EQ(rig.ram.watched_attributes().mair, 0xacU);
+  EXPECT_EQ(rig.ram.watched_attributes().shareability, 3U);
+}
+
+// 13.8
+TEST_F(Out, ThoseOfStage1TablesAreCombinedWithStage2sFromTheCacheOfTablesToo) {
+  const auto s2 = rig.stage2_tree();
+  const auto s = rig.stage1_stream(1);
+  rig.put_ste(1, rig.nested(rig.stage1_ste(s.cd_at), rig.stage2_ste(s2)));
+  const std::uint64_t first = rig.map(s.tree, 0x1000, 0x3000, s1_rw);
+  const std::uint64_t second = rig.map(s.tree, 0x2000, 0x4000, s1_rw);
+  for (std::uint64_t at = 0; at < 8ULL << 20; at += 0x1000) {
+    const bool last_table = at == (first & ~0xfffULL);
+    rig.map(s2, at, at, last_table ? s2_rw & ~(0xaULL << 2) : s2_rw); // 0b0101: Non-cacheable
+  }
+  rig.ram.watch(first);
+  rig.read(1, 0x1000);
+  EXPECT_EQ(rig.ram.watched_attributes().mair, 0x44U);
+  const auto walked = rig.port->counters().walks;
+  rig.ram.watch(second);
+  rig.read(1, 0x2000);
+  EXPECT_EQ(rig.ram.watched_attributes().mair, 0x44U);
+  EXPECT_LE(rig.port->counters().walks, walked + 4) << "one descriptor of stage 1, and stage 2 of its output";
 }
 
 TEST_F(Out, TheClientsPrivilegeAndInstructionGoOutUpToV33) {
