@@ -33,11 +33,14 @@ Status Context::dispatch(std::uint32_t number, std::uint64_t argument) {
     return Errc::unknown_call;
   }
   Call call{*this, argument};
-  const auto size = call.read<std::uint32_t>(argument);
+  const CallEntry* const entry = find_call(number);
+  // A look at a caller's memory costs more than all else of a small call, and nearly always one is enough.
+  const auto known = std::span{call.data}.first(entry != nullptr ? entry->size : 0);
+  const bool whole = entry != nullptr && host_.caller.read(argument, known).ok();
+  const auto size = whole ? base::Result{call.as<std::uint32_t>()} : call.read<std::uint32_t>(argument);
   if (!size) {
     return size.error();
   }
-  const CallEntry* const entry = find_call(number);
   if (entry == nullptr) {
     return Errc::unknown_call;
   }
@@ -46,8 +49,9 @@ Status Context::dispatch(std::uint32_t number, std::uint64_t argument) {
   }
   call.caller_size = *size;
   call.known_size = entry->size;
-  const std::uint32_t both = std::min(*size, entry->size);
-  if (auto status = host_.caller.read(argument, std::span{call.data}.first(both)); !status) {
+  const auto theirs = known.first(std::min(*size, entry->size));
+  std::fill(known.begin() + static_cast<std::ptrdiff_t>(theirs.size()), known.end(), std::byte{});
+  if (auto status = whole ? Status{} : host_.caller.read(argument, theirs); !status) {
     return status;
   }
   for (std::uint64_t at = entry->size; at < *size;) {

@@ -1,3 +1,4 @@
+#include <sluice/iommu/unit.hpp>
 #include <sluice/iommufd/ioas.hpp>
 
 #include <algorithm>
@@ -11,6 +12,28 @@ namespace {
 constexpr std::uint64_t top = std::numeric_limits<std::uint64_t>::max();
 
 constexpr bool aligned(std::uint64_t value, std::uint64_t to) { return value % to == 0; }
+
+bool fits_larger_page(const iommu::Geometry& geometry, std::uint64_t iova, std::uint64_t address) {
+  const std::uint64_t larger = geometry.page_sizes & ~(2 * page_size - 1);
+  const std::uint64_t next = larger & (~larger + 1);
+  return larger != 0 && aligned(iova ^ address, next);
+}
+
+// All of it, or nothing.
+base::Status map_in_steps(iommu::Domain& domain, const Range& range, std::uint64_t address, std::uint64_t step,
+                          iommu::Prot prot) {
+  const std::uint64_t length = range.last - range.start + 1;
+  for (std::uint64_t at = 0; at < length; at += step) {
+    const auto made = domain.map(range.start + at, address + at, step, prot);
+    if (!made) {
+      if (at + made.done != 0) {
+        static_cast<void>(domain.unmap(range.start, at + made.done));
+      }
+      return made.error();
+    }
+  }
+  return {};
+}
 } // namespace
 
 Ioas::Areas::const_iterator Ioas::area_at(std::uint64_t iova) const {
@@ -32,22 +55,20 @@ bool Ioas::reserved_in(const Range& range) const {
 }
 
 base::Status Ioas::put(iommu::Domain& domain, std::uint64_t iova, const Area& area) const {
-  const auto address = area.backing->pin(iova - area.offset);
-  if (!address) {
-    return address.error();
+  // Where large pages are not wanted the window is wanted a page off, so that they do not fit.
+  const auto window = area.backing->pin(iova - area.offset + (huge_pages_ ? 0 : page_size));
+  if (!window) {
+    return window.error();
   }
+  const std::uint64_t address = *window + area.offset;
   const std::uint64_t length = area.last - iova + 1;
-  const std::uint64_t step = huge_pages_ ? length : page_size;
-  for (std::uint64_t at = 0; at < length; at += step) {
-    const auto made = domain.map(iova + at, *address + area.offset + at, step, area.prot);
-    if (!made) {
-      if (at + made.done != 0) {
-        static_cast<void>(domain.unmap(iova, at + made.done));
-      }
-      return made.error();
-    }
+  const std::uint64_t step = huge_pages_ || !fits_larger_page(domain.geometry(), iova, address) ? length : page_size;
+  auto status = map_in_steps(domain, {iova, area.last}, address, step, area.prot);
+  if (status == Errc::no_memory) { // tables that unmaps have given up are free when enough of them have come together
+    domain.unit().platform().sync.reclaim();
+    status = map_in_steps(domain, {iova, area.last}, address, step, area.prot);
   }
-  return {};
+  return status;
 }
 
 void Ioas::take(iommu::Domain& domain, std::uint64_t iova, const Area& area) {

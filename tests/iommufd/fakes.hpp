@@ -31,9 +31,10 @@ public:
 
   base::Progress map(std::uint64_t iova, std::uint64_t pa, std::uint64_t size, iommu::Prot prot) override {
     largest_map = std::max(largest_map, size);
-    if (fail_map_after-- == 0) {
+    if (fail_map_after == 0) { // and from then on
       return {size / 2, base::Errc::no_memory};
     }
+    fail_map_after -= fail_map_after > 0 ? 1 : 0;
     for (std::uint64_t at = 0; at < size; at += 4096) {
       pages[iova + at] = {pa + at, prot};
     }
@@ -232,7 +233,8 @@ class FakePages final : public Pages {
 public:
   static constexpr std::uint64_t above = 1ULL << 40;
 
-  base::Result<Window*> map_memory(std::uint64_t va, std::uint64_t, bool, WindowPlace) override {
+  base::Result<Window*> map_memory(std::uint64_t va, std::uint64_t, bool, WindowPlace place) override {
+    wanted = place.iova;
     if (va == bad_va) {
       return base::Errc::bad_address;
     }
@@ -251,6 +253,7 @@ public:
   void close(int) override { --files; }
 
   std::uint64_t bad_va{~0ULL};
+  std::uint64_t wanted{}; // the last place
   int live{};
   int files{};
 };

@@ -44,6 +44,15 @@ TEST(Framework, AStructureOfTheFirstVersionMeansZeroForWhatItLacks) {
   c.context.unbind(**device);
 }
 
+TEST(Framework, AShortStructureMayEndWhereMemoryEnds) {
+  Client c;
+  const std::uint64_t at = c.caller.bytes.size() - u::HwptAlloc::min_size;
+  const std::uint32_t size = u::HwptAlloc::min_size;
+  std::memcpy(&c.caller.bytes[at], &size, sizeof size);
+  EXPECT_EQ(c.context.ioctl(u::call(u::HwptAlloc::nr), at), -ENOENT);
+  EXPECT_EQ(c.context.ioctl(u::call(u::HwptAlloc::nr), at + 4), -EINVAL) << "0 is shorter than any";
+}
+
 TEST(Framework, IdsStartAtOneAndTheLowestFreeOneIsTaken) {
   Client c;
   EXPECT_EQ(c.ioas(), 1u);

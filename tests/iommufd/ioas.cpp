@@ -90,7 +90,20 @@ TEST_F(Attached, ADomainThatRunsOutOfMemoryHalfWayKeepsNothing) {
   EXPECT_EQ(c.map(ioas, 0x1'0000, 8 * page), ENOMEM);
   EXPECT_TRUE(domain->pages.empty());
   EXPECT_EQ(c.pages.live, 0);
+  domain->fail_map_after = -1;
   EXPECT_EQ(c.map(ioas, 0x1'0000, 8 * page), 0);
+}
+
+TEST_F(Attached, MemoryThatIsOnlyYetToBeReclaimedIsNotMissed) {
+  struct Tables : platform::Retired {
+    FakeDomain* of;
+  } given_up{
+      {.next = nullptr, .free = [](platform::Retired& self) { static_cast<Tables&>(self).of->fail_map_after = -1; }},
+      domain};
+  domain->fail_map_after = 0;
+  c.port.sync.retire(given_up);
+  EXPECT_EQ(c.map(ioas, 0x1'0000, 8 * page), 0);
+  EXPECT_EQ(domain->pages.size(), 8u);
 }
 
 TEST_F(Attached, RangesAreWhatIsNotReserved) {

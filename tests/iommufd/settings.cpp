@@ -168,22 +168,34 @@ TEST_F(OptionCall, HugePagesCannotGoWhileHardwareHasAreasOrAnAreaIsNotOfWholePag
   c.context.unbind(*device);
 }
 
-TEST_F(OptionCall, WithoutHugePagesTheDomainIsGivenOnePageAtATime) {
+TEST_F(OptionCall, WithoutHugePagesTheDomainIsGivenOnePageAtATimeWhereALargerOneWouldFit) {
   auto* const device = *c.context.bind(c.rng, {});
   ASSERT_TRUE(c.context.attach(*device, ioas));
   FakeDomain& domain = *c.unit.last_paging;
-  ASSERT_EQ(c.map(ioas, 0x20'0000, 8 * page), 0);
+  ASSERT_EQ(c.map(ioas, 0x30'0000, 8 * page), 0);
   EXPECT_EQ(domain.largest_map, 8 * page);
   ASSERT_EQ(c.unmap(ioas, 0, top), 0);
   domain.largest_map = 0;
   ASSERT_EQ(option(u::option_huge_pages, u::option_set, ioas, 0), 0);
-  ASSERT_EQ(c.map(ioas, 0x20'0000, 8 * page), 0);
+  ASSERT_EQ(c.map(ioas, 0x30'0000, 8 * page), 0);
   EXPECT_EQ(domain.largest_map, page);
   EXPECT_EQ(domain.pages.size(), 8u);
-  EXPECT_EQ(domain.pages[0x20'7000].pa, FakePages::above + 0x10'7000);
+  EXPECT_EQ(domain.pages[0x30'7000].pa, FakePages::above + 0x10'7000);
   domain.fail_map_after = 3;
-  EXPECT_EQ(c.map(ioas, 0x40'0000, 8 * page), ENOMEM);
+  EXPECT_EQ(c.map(ioas, 0x50'0000, 8 * page), ENOMEM);
   EXPECT_EQ(domain.pages.size(), 8u);
+  c.context.unbind(*device);
+}
+
+TEST_F(OptionCall, WithoutHugePagesAWindowIsWantedWhereNoneFitsAndIsMappedInOneCall) {
+  auto* const device = *c.context.bind(c.rng, {});
+  ASSERT_TRUE(c.context.attach(*device, ioas));
+  FakeDomain& domain = *c.unit.last_paging;
+  ASSERT_EQ(option(u::option_huge_pages, u::option_set, ioas, 0), 0);
+  ASSERT_EQ(c.map(ioas, 0x20'0000, 8 * page, 0x1000'1000), 0);
+  EXPECT_EQ(c.pages.wanted, 0x20'1000u);
+  EXPECT_EQ(domain.largest_map, 8 * page);
+  EXPECT_EQ(domain.pages[0x20'7000].pa, FakePages::above + 0x1000'8000);
   c.context.unbind(*device);
 }
 
