@@ -44,6 +44,13 @@ TEST(Framework, AStructureOfTheFirstVersionMeansZeroForWhatItLacks) {
   c.context.unbind(**device);
 }
 
+TEST(Framework, WhatLiesBehindAShortStructureIsNotLookedAt) {
+  Client c;
+  u::HwptAlloc cmd{.dev_id = 1, .pt_id = 1, .data_type = 77};
+  EXPECT_EQ(c.call(cmd), EINVAL) << "a type without data";
+  EXPECT_EQ(c.call(cmd, u::HwptAlloc::min_size), ENOENT);
+}
+
 TEST(Framework, AShortStructureMayEndWhereMemoryEnds) {
   Client c;
   const std::uint64_t at = c.caller.bytes.size() - u::HwptAlloc::min_size;
