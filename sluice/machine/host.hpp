@@ -42,12 +42,16 @@ struct FunctionConfig {
 struct EngineConfig {
   PciAddress address{};
   unsigned smmu{};
+  pcie::CopyEngineConfig engine{};
+  bool show_pasid{}; // to clients, which vfio-pci does not
+  bool may_stall{};  // its transactions may wait for software
 };
 
 // Planted outside the core, so that a run has to find them.
 enum class HostFault : std::uint8_t {
   none,
   tlbi, // TLBI commands get lost between driver and SMMU
+  cfgi, // and those about configuration
   s1,   // the SMMU sees STEs without stage 1
   s2,   // the SMMU sees STEs without stage 2
   walk, // last-level descriptors in clients' memory read as invalid

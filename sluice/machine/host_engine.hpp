@@ -13,7 +13,7 @@ namespace sluice::machine {
 class HostEngine {
 public:
   // Throws DriverRefused.
-  HostEngine(const EngineConfig& config, HostSmmu& smmu, const vfio::Host& host);
+  HostEngine(const EngineConfig& config, HostSmmu& smmu, const vfio::Host& host, hosted::Port& port);
   HostEngine(const HostEngine&) = delete;
   HostEngine& operator=(const HostEngine&) = delete;
   ~HostEngine();

@@ -65,7 +65,7 @@ void Host::Parts::add_engine(const EngineConfig& config) {
   check_place(config.address, config.smmu);
   HostSmmu& smmu = *smmus[config.smmu];
   engines.push_back(
-      std::make_unique<HostEngine>(config, smmu, vfio::Host{caller, iommufds, smmu.doorbell(), port.sync}));
+      std::make_unique<HostEngine>(config, smmu, vfio::Host{caller, iommufds, smmu.doorbell(), port.sync}, port));
 }
 
 void Host::Parts::add_function(const FunctionConfig& config) {

@@ -6,9 +6,8 @@
 namespace sluice::machine {
 
 HostSmmu::HostSmmu(const SmmuConfig& config, const HostSurroundings& around, HostFault fault, unsigned index)
-    : routes_{around.port.device_sync, around.port.time}, ram_{around.port.arena, around.clients,
-                                                               around.port.irq,   index * wires_per_smmu,
-                                                               around.interleave, routes_},
+    : ats_{config.features.ats}, routes_{around.port.device_sync, around.port.time},
+      ram_{around.port.arena, around.clients, around.port.irq, index * wires_per_smmu, around.interleave, routes_},
       doorbell_{around.port.device_sync}, doorbell_bus_{ram_, doorbell_}, window_bus_{doorbell_bus_, around.windows},
       table_bus_{window_bus_, fault, [&windows = around.windows](std::uint64_t at) { return windows.contains(at); }} {
   model_ = make_model(config, table_bus_, around.port, index);
@@ -17,9 +16,10 @@ HostSmmu::HostSmmu(const SmmuConfig& config, const HostSurroundings& around, Hos
   spoiled_ = std::make_unique<SpoiledMmio>(*mmio_, around.port.arena);
   watch_ = std::make_unique<TlbiWatch>(*spoiled_, around.port.arena, around.port.sync);
   driver_ = make_driver(config, *watch_, around.port, index);
-  if (fault == HostFault::tlbi) {
-    spoiled_->plant(CommandFault::tlbi);
-  }
+  spoiled_->plant(fault == HostFault::tlbi   ? CommandFault::tlbi
+                  : fault == HostFault::cfgi ? CommandFault::cfgi
+                  : fault == HostFault::atc  ? CommandFault::atc
+                                             : CommandFault::none);
 }
 
 HostSmmu::~HostSmmu() {

@@ -34,12 +34,15 @@ public:
   driver::Smmu& driver() { return *driver_; }
   Doorbell& doorbell() { return doorbell_; }
   FunctionRoutes& routes() { return routes_; }
+  // Requests for translations go through.
+  bool ats() const { return ats_; }
   void add_stream(std::uint32_t stream) { table_bus_.add_stream(stream); }
   // TLBI commands that are complete and were not asked for before.
   std::vector<arch::Command> take_invalidations() { return watch_->take_completed(model_->counters().commands); }
   void fill(SmmuAccount& account) const;
 
 private:
+  const bool ats_;
   FunctionRoutes routes_;
   Bus ram_;
   Doorbell doorbell_;

@@ -103,8 +103,6 @@ void Ats::on_config_write() {
 }
 
 void Ats::reset() {
-  capabilities_.reset();
-  was_enabled_.store(false);
   atc_.clear();
   pages_.reset();
 }

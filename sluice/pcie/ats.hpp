@@ -36,8 +36,9 @@ public:
   model::AtcAnswer invalidate(const model::AtcInvalidation& invalidation);
   bool completed(std::uint8_t tag);
 
-  // After each write of configuration space, and as after a reset of the function.
+  // After each write of configuration space.
   void on_config_write();
+  // As after a reset of the function: what it had is gone, and its controls are as software has restored them.
   void reset();
 
   // For tests: how invalidations are met.

@@ -7,17 +7,24 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 
 namespace sluice::scenario {
 
 namespace {
 
 constexpr std::array spaces{Kind::identity, Kind::stage1, Kind::stage1, Kind::stage1, Kind::stage2, Kind::stage2};
+constexpr std::array with_pasids{Kind::process, Kind::process};
 constexpr std::uint64_t page = 4096;
 constexpr std::uint64_t lease_pages_max = 8;
 
 // Beyond all RAM, so that the identity domain has nothing there either.
 std::uint64_t lease_base(std::size_t stream) { return (1ULL << 38) + (static_cast<std::uint64_t>(stream) << 30); }
+
+// What stands on no context descriptor is for requests without PASID, and a process for those with one.
+bool takes(const Stream& stream, Kind kind) {
+  return stream.endpoint.target.is_rid() ? kind != Kind::process : kind == Kind::stage1 || kind == Kind::process;
+}
 
 } // namespace
 
@@ -39,6 +46,9 @@ Changer::Changer(const Site& site, std::vector<Stream>& streams, EventBook& even
     const Kind possible = kind == Kind::stage2 && !site_.stage2 ? Kind::stage1 : kind;
     slots_.push_back({make(possible), 0, std::vector<std::uint64_t>(streams_.size())});
   }
+  for (std::size_t i = 0; site_.pasids && i < with_pasids.size(); ++i) {
+    slots_.push_back({make(with_pasids.at(i)), 0, std::vector<std::uint64_t>(streams_.size())});
+  }
   for (Stream& stream : streams_) {
     stream.window = windows_[stream.index];
   }
@@ -57,8 +67,12 @@ std::unique_ptr<Space> Changer::make(Kind kind) {
     driver.blocked().set_fault_handler(&events_);
     return space;
   }
-  const auto stage = kind == Kind::stage1 ? iommu::Stage::first : iommu::Stage::second;
-  const auto domain = driver.make_paging({.stage = stage});
+  if (kind == Kind::process) {
+    return make_process(owner);
+  }
+  const bool first = kind == Kind::stage1;
+  const auto domain =
+      driver.make_paging({.stage = first ? iommu::Stage::first : iommu::Stage::second, .pasid = first && site_.pasids});
   if (!domain) {
     throw machine::DriverRefused(fmt::format("no {} domain: {}", name(kind), hosted::name(domain.error())));
   }
@@ -66,23 +80,39 @@ std::unique_ptr<Space> Changer::make(Kind kind) {
   return std::make_unique<Space>(memory, **domain, kind, owner, windows_);
 }
 
+std::unique_ptr<Space> Changer::make_process(std::uint32_t owner) {
+  auto& driver = site_.driver;
+  const iommu::Geometry& geometry = slots_.at(1).space->domain().geometry(); // a paging domain's
+  pagetable::Config table;
+  table.output_bits = static_cast<unsigned>(std::bit_width(geometry.last_output));
+  auto process = machine::AddressSpace::make(driver.platform(), table);
+  const auto domain = process ? driver.make_sva(**process) : process.error();
+  if (!domain) {
+    throw machine::DriverRefused(fmt::format("no domain of a process: {}", hosted::name(domain.error())));
+  }
+  (*domain)->set_fault_handler(&events_);
+  return std::make_unique<Space>(site_.memory, std::move(*process), **domain, owner, windows_);
+}
+
 void Changer::failed(const Stream& stream, const char* what, base::Errc error) {
-  findings_.add(Rule::queues,
-                fmt::format("StreamID {:#x}: {} failed: {}", stream.endpoint.stream, what, hosted::name(error)));
+  findings_.add(Rule::queues, fmt::format("{}: {} failed: {}", stream.endpoint.describe(), what, hosted::name(error)));
 }
 
 void Changer::attach_all() {
   for (Stream& stream : streams_) {
     current_[stream.index] = random_.below(static_cast<std::uint32_t>(slots_.size()));
+    while (!takes(stream, slot_of(stream).space->kind())) {
+      current_[stream.index] = (current_[stream.index] + 1) % slots_.size();
+    }
     Slot& slot = slot_of(stream);
     stream.history.begin(*slot.space);
-    const auto change = stream.endpoint.device->attach(slot.space->domain());
+    const auto change = stream.endpoint.device->attach(slot.space->domain(), stream.endpoint.target);
     stream.history.end();
     stream.history.pass();
     slot.last[stream.index] = stream.history.begun();
     ++slot.attached;
     if (!change) {
-      throw machine::DriverRefused(fmt::format("StreamID {:#x} cannot be attached to {}: {}", stream.endpoint.stream,
+      throw machine::DriverRefused(fmt::format("{} cannot be attached to {}: {}", stream.endpoint.describe(),
                                                slot.space->describe(), hosted::name(change.error())));
     }
   }
@@ -107,13 +137,14 @@ void Changer::step() {
 
 bool Changer::replace(Stream& stream) {
   const auto target = random_.below(static_cast<std::uint32_t>(slots_.size()));
-  if (target == current_[stream.index] || !stream.history.may_begin()) {
+  if (target == current_[stream.index] || !takes(stream, slots_[target].space->kind()) || !stream.history.may_begin()) {
     return false;
   }
   Slot& from = slot_of(stream);
   Slot& to = slots_[target];
   stream.history.begin(*to.space);
-  const auto change = stream.endpoint.device->replace(to.space->domain(), {}, {.require_hitless = true});
+  const auto change =
+      stream.endpoint.device->replace(to.space->domain(), stream.endpoint.target, {.require_hitless = true});
   if (!change) { // then nothing has changed: the stream goes back to where it never left
     stream.history.begin(*from.space);
     stream.history.end();
@@ -129,8 +160,7 @@ bool Changer::replace(Stream& stream) {
   ++counts_.replaced[static_cast<std::size_t>(from.space->kind())][static_cast<std::size_t>(to.space->kind())];
   counts_.hitless += change->hitless ? 1 : 0;
   if (!change->confirmed) {
-    findings_.add(Rule::queues,
-                  fmt::format("StreamID {:#x}: a replacement was not confirmed in time", stream.endpoint.stream));
+    findings_.add(Rule::queues, fmt::format("{}: a replacement was not confirmed in time", stream.endpoint.describe()));
   }
   return true;
 }
@@ -171,7 +201,7 @@ bool Changer::begin_lease(Stream& stream) {
   leased = {*block, &space, lease_base(stream.index) + random_.below(1024) * page, true};
   const std::uint32_t owner = ++last_owner_;
   stamp(leased.block.cpu, owner, leased.iova, size);
-  if (const auto mapped = space.domain().map(leased.iova, leased.block.bus, size, iommu::prot::read); !mapped) {
+  if (const auto mapped = space.map(leased.iova, leased.block.bus, size, iommu::prot::read); !mapped) {
     failed(stream, "map", mapped.error());
   }
   ++counts_.maps;
@@ -197,8 +227,13 @@ bool Changer::go_on_with_lease(Stream& stream) {
   return false;
 }
 
+bool Changer::nothing_probed() const {
+  return std::all_of(streams_.begin(), streams_.end(),
+                     [](const Stream& stream) { return stream.lease.phase() != Lease::Phase::withdrawn; });
+}
+
 void Changer::unmap(Leased& leased) {
-  const auto unmapped = leased.space->domain().unmap(leased.iova, leased.block.size);
+  const auto unmapped = leased.space->unmap(leased.iova, leased.block.size);
   leased.mapped = false;
   ++counts_.unmaps;
   if (!unmapped) {
@@ -217,7 +252,7 @@ void Changer::finish() {
       site_.memory.free(leased.block);
       leased = {};
     }
-    if (const auto change = stream.endpoint.device->detach(); !change) {
+    if (const auto change = stream.endpoint.device->detach(stream.endpoint.target); !change) {
       failed(stream, "detach", change.error());
     }
   }

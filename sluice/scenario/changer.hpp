@@ -37,6 +37,9 @@ public:
   // When the traffic has ended: detaches all and ends all spaces.
   void finish();
 
+  // No access is awaited that has to be refused.
+  bool nothing_probed() const;
+
   const ChangeCounts& counts() const { return counts_; }
 
 private:
@@ -53,6 +56,7 @@ private:
   };
 
   std::unique_ptr<Space> make(Kind kind);
+  std::unique_ptr<Space> make_process(std::uint32_t owner);
   bool replace(Stream& stream);
   bool give_birth();
   bool begin_lease(Stream& stream);

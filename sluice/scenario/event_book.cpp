@@ -16,6 +16,15 @@ using base::Order;
 
 namespace {
 
+iommu::Target target_of(const iommu::Fault& fault) {
+  return fault.has_pasid ? iommu::Target::pasid(fault.pasid) : iommu::Target::rid();
+}
+
+iommu::Target target_of(const Event& record) {
+  return record.get(Event::SSV) != 0 ? iommu::Target::pasid(static_cast<std::uint32_t>(record.get(Event::SubstreamID)))
+                                     : iommu::Target::rid();
+}
+
 Event record_of(const iommu::Fault& fault) {
   Event event;
   std::memcpy(event.w.data(), fault.record.data(), std::min(fault.record.size(), sizeof event));
@@ -24,10 +33,11 @@ Event record_of(const iommu::Fault& fault) {
 
 } // namespace
 
-EventBook::EventBook(std::vector<std::uint32_t> streams, Findings& findings)
-    : slots_(streams.size()), findings_{findings} {
-  for (std::size_t i = 0; i < streams.size(); ++i) {
-    slots_[i].stream = streams[i];
+EventBook::EventBook(const std::vector<Requester>& requesters, Findings& findings)
+    : slots_(requesters.size()), findings_{findings} {
+  for (std::size_t i = 0; i < requesters.size(); ++i) {
+    slots_[i].stream = requesters[i].stream;
+    slots_[i].target = requesters[i].target;
   }
 }
 
@@ -37,11 +47,12 @@ void EventBook::expect(std::size_t index, std::uint64_t iova) {
   base::full_fence(); // as the doorbell would be that tells the endpoint to read
 }
 
-// Both the driver's reading of the record and the record itself have to name stream and address.
+// Both the driver's reading of the record and the record itself have to name stream, PASID and address.
 bool EventBook::take(const iommu::Fault& fault) {
   const Event record = record_of(fault);
   for (Slot& slot : slots_) {
-    if (slot.stream != fault.requester || slot.stream != record.get(Event::StreamID)) {
+    if (slot.stream != fault.requester || slot.stream != record.get(Event::StreamID) ||
+        slot.target != target_of(fault) || slot.target != target_of(record)) {
       continue;
     }
     const std::uint64_t iova = slot.iova.load(Order::relaxed);

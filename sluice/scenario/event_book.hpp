@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sluice/base/atomic.hpp>
+#include <sluice/iommu/change.hpp>
 #include <sluice/iommu/fault.hpp>
 #include <sluice/scenario/findings.hpp>
 
@@ -12,7 +13,12 @@ namespace sluice::scenario {
 // Takes every event of a run. A stream's traffic says beforehand which read will be refused; any other event is wrong.
 class EventBook final : public iommu::FaultHandler {
 public:
-  EventBook(std::vector<std::uint32_t> streams, Findings& findings);
+  struct Requester {
+    Requester(std::uint32_t id, iommu::Target t = {}) : stream{id}, target{t} {}
+    std::uint32_t stream;
+    iommu::Target target;
+  };
+  EventBook(const std::vector<Requester>& requesters, Findings& findings);
 
   // The stream with this index will read `iova` and be refused.
   void expect(std::size_t index, std::uint64_t iova);
@@ -30,6 +36,7 @@ private:
   enum class State : std::uint8_t { none, awaited, seen };
   struct Slot {
     std::uint32_t stream{};
+    iommu::Target target{};
     base::Atomic<State> state{State::none};
     base::Atomic<std::uint64_t> iova{0};
   };

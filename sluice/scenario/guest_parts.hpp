@@ -4,11 +4,14 @@
 #include <sluice/hosted/irq.hpp>
 #include <sluice/machine/copy.hpp>
 #include <sluice/platform/mmio.hpp>
-#include <sluice/platform/pci.hpp>
+#include <sluice/platform/pci_translation.hpp>
 #include <sluice/platform/sync.hpp>
 #include <sluice/uapi/vfio.hpp>
 #include <sluice/vfio/cdev.hpp>
 #include <sluice/vsmmu/vsmmu.hpp>
+
+#include <map>
+#include <utility>
 
 // What lies between a guest's driver and the monitor that runs the guest.
 namespace sluice::scenario {
@@ -78,18 +81,43 @@ private:
   platform::Mutex& mutex_;
 };
 
-// A passed-through function as the guest's driver reaches it: what VFIO shows of its configuration space.
+// A passed-through function as the guest's driver reaches it: what VFIO shows of its configuration space. The controls
+// of ATS and PASIDs are the host's, and read-only there: the guest has some of its own, which say what it believes.
+// What its device does follows from the STEs that it writes.
 class GuestFunction final : public platform::PciFunction {
 public:
-  explicit GuestFunction(vfio::File& file) : file_{file} {}
+  explicit GuestFunction(vfio::File& file) : file_{file} {
+    namespace pci = platform::pci;
+    for (const auto& [id, control] :
+         {std::pair{pci::ats_id, pci::ats_control}, std::pair{pci::pasid_id, pci::pasid_control}}) {
+      if (const std::uint16_t at = pci::find_extended(*this, id); at != 0) {
+        controls_[static_cast<std::uint16_t>(at + control)] = 0;
+      }
+    }
+  }
 
-  platform::PciFacts facts() const override { return {}; }
+  platform::PciFacts facts() const override { return {.ats_allowed = true}; }
   std::uint32_t config_read(std::uint16_t offset, unsigned size) override {
     std::uint32_t value = 0;
     const auto got = file_.pread(reinterpret_cast<std::uintptr_t>(&value), size, place(offset));
-    return got == static_cast<std::int64_t>(size) ? value : ~0U;
+    if (got != static_cast<std::int64_t>(size)) {
+      return ~0U;
+    }
+    for (const auto& [at, control] : controls_) {
+      for (unsigned i = 0; i < 2; ++i) {
+        if (at + i >= offset && at + i < offset + size) {
+          const unsigned shift = 8 * (at + i - offset);
+          value = (value & ~(0xffU << shift)) | (control >> 8 * i & 0xffU) << shift;
+        }
+      }
+    }
+    return value;
   }
   void config_write(std::uint16_t offset, unsigned size, std::uint32_t value) override {
+    if (const auto control = controls_.find(offset); control != controls_.end() && size == 2) {
+      control->second = static_cast<std::uint16_t>(value);
+      return;
+    }
     static_cast<void>(file_.pwrite(reinterpret_cast<std::uintptr_t>(&value), size, place(offset)));
   }
 
@@ -99,6 +127,7 @@ private:
   }
 
   vfio::File& file_;
+  std::map<std::uint16_t, std::uint16_t> controls_;
 };
 
 } // namespace sluice::scenario

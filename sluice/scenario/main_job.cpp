@@ -154,7 +154,8 @@ void MainJob::judge_work() {
   const ChangeCounts& changes = report_.changes;
   for (std::size_t from = 0; from < kinds; ++from) {
     for (std::size_t to = 0; to < kinds; ++to) {
-      const bool possible = from != to || static_cast<Kind>(from) != Kind::identity;
+      const auto none = [](std::size_t kind) { return static_cast<Kind>(kind) == Kind::process; };
+      const bool possible = !none(from) && !none(to) && (from != to || static_cast<Kind>(from) != Kind::identity);
       if (possible && changes.replaced[from][to] == 0) {
         findings_.add(Rule::work, fmt::format("{} was never replaced by {}", name(static_cast<Kind>(from)),
                                               name(static_cast<Kind>(to))));

@@ -16,8 +16,19 @@ constexpr std::size_t guest_threads = 2;
 constexpr std::array<std::uint32_t, 4> guest_streams{0x100, 0x101, 0x1ff, 0x3402};
 constexpr std::uint32_t hostile_stream = 0x12;
 
+// What its devices can do, and the PASIDs that they work with, as contexts 0, 1, ... of their engines.
+struct Ability {
+  bool ats{};
+  std::array<std::uint32_t, 2> pasids{}; // 0: none
+};
+constexpr std::array<Ability, guest_streams.size()> abilities{Ability{}, Ability{false, {1, 77}}, Ability{true, {}},
+                                                              Ability{true, {1, 300}}};
+constexpr unsigned pasid_bits = 9;
+
 constexpr std::uint64_t report_every = 256; // steps
 constexpr std::uint64_t plug_every = 16;
+constexpr std::uint64_t restore_every = 64;
+constexpr std::uint64_t new_parent_every = 128;
 constexpr std::uint64_t turns_max = 1ULL << 40;
 
 machine::HostConfig host_for(const NestedJobOptions& options) {
@@ -25,9 +36,20 @@ machine::HostConfig host_for(const NestedJobOptions& options) {
   config.fault = options.fault;
   machine::SmmuConfig& smmu = config.smmus.emplace_back();
   smmu.driver.stream_bits = 16;
+  smmu.features.ats = true;
+  smmu.features.substreamid_bits = 16;
   config.port.arena.size = 32 << 20;
   for (std::uint8_t device = 1; device <= guest_streams.size() + 1; ++device) {
-    config.engines.push_back({{.device = device}, 0});
+    // The hostile guest's has everything.
+    const Ability ability = device <= abilities.size() ? abilities.at(device - 1U) : Ability{true, {1, 2}};
+    machine::EngineConfig& engine = config.engines.emplace_back();
+    engine.address.device = device;
+    engine.show_pasid = true;
+    engine.engine.ats.capabilities.ats = ability.ats;
+    if (ability.pasids[0] != 0) {
+      engine.engine.ats.capabilities.pasid_bits = pasid_bits;
+      engine.engine.contexts = ability.pasids.size();
+    }
   }
   if (options.seeded) {
     config.port.seeded.emplace().seed = options.seed;
@@ -60,6 +82,15 @@ driver::Config driver_config() {
   return config;
 }
 
+std::size_t stream_count() {
+  std::size_t count = 0;
+  for (const Ability& ability : abilities) {
+    count += 1 + static_cast<std::size_t>(std::count_if(ability.pasids.begin(), ability.pasids.end(),
+                                                        [](std::uint32_t pasid) { return pasid != 0; }));
+  }
+  return count;
+}
+
 platform::Owned<driver::Smmu> make_driver(VirtualMachine& vm) {
   auto made = driver::Smmu::make(vm.platform(), vm.frame(), driver_config());
   if (!made) {
@@ -76,6 +107,9 @@ public:
   NestedJobReport run(const std::function<void(const MainJobProgress&)>& progress);
 
 private:
+  void add_streams(std::size_t device, iommu::Device& known);
+  std::vector<EventBook::Requester> requesters() const;
+  void disturb(std::uint64_t step);
   void start_hostile();
   void stop_hostile();
   void change(const std::function<void(const MainJobProgress&)>& progress);
@@ -95,13 +129,15 @@ private:
   platform::Owned<driver::Smmu> driver_;          // the guest's
   std::optional<Site> site_;
   std::vector<Stream> streams_;
-  EventBook events_;
+  std::size_t added_{}; // of them
+  std::optional<EventBook> events_;
   std::unique_ptr<Changer> changer_;
   Team team_;
   std::unique_ptr<VirtualMachine> other_;
   std::unique_ptr<HostileGuest> hostile_;
   hosted::ActorId hostile_actor_{};
   std::uint64_t begin_ns_{};
+  std::uint64_t parent_due_{new_parent_every}; // step from which the guest's memory is to have another HWPT
   NestedJobReport report_;
 };
 
@@ -109,18 +145,47 @@ NestedJob::NestedJob(const NestedJobOptions& options)
     : options_{options}, random_{options.seed}, host_{host_for(options)},
       descriptors_{host_}, vm_{std::make_unique<VirtualMachine>(host_, descriptors_, guest_config())},
       memory_{std::make_unique<machine::ClientMemory>(vm_->arena)}, driver_{make_driver(*vm_)},
-      streams_(guest_streams.size()), events_{{guest_streams.begin(), guest_streams.end()}, findings_},
       team_{*host_.port().schedule, findings_} {
-  site_.emplace(Site{*driver_, host_.hardware(0), *memory_, host_.port().time, host_.port().schedule->seeded(), false});
-  for (std::size_t i = 0; i < streams_.size(); ++i) {
-    const auto device = driver_->add(&vm_->function(i), std::span{&guest_streams[i], 1});
+  site_.emplace(
+      Site{*driver_, host_.hardware(0), *memory_, host_.port().time, host_.port().schedule->seeded(), false, true});
+  std::vector<iommu::Device*> known;
+  for (std::size_t i = 0; i < guest_streams.size(); ++i) {
+    const auto device = driver_->add(&vm_->function(i), std::span{&guest_streams.at(i), 1});
     if (!device) {
-      throw machine::DriverRefused{fmt::format("the guest's driver refuses StreamID {:#x}", guest_streams[i])};
+      throw machine::DriverRefused{fmt::format("the guest's driver refuses StreamID {:#x}", guest_streams.at(i))};
     }
-    streams_[i].index = i;
-    streams_[i].endpoint = {&host_.engine(vm_->device(i).engine), *device, guest_streams[i]};
+    known.push_back(*device);
   }
-  changer_ = std::make_unique<Changer>(*site_, streams_, events_, random_.fork(), findings_);
+  streams_ = std::vector<Stream>(stream_count());
+  for (std::size_t i = 0; i < known.size(); ++i) {
+    add_streams(i, *known[i]);
+  }
+  events_.emplace(requesters(), findings_);
+  changer_ = std::make_unique<Changer>(*site_, streams_, *events_, random_.fork(), findings_);
+}
+
+// First what has no PASID, so that each device has a domain when its PASIDs get theirs.
+void NestedJob::add_streams(std::size_t device, iommu::Device& known) {
+  pcie::CopyEngine& engine = host_.engine(vm_->device(device).engine);
+  const auto add = [&](iommu::Target target, std::optional<unsigned> context) {
+    Stream& stream = streams_.at(added_);
+    stream.index = added_++;
+    stream.endpoint = {&engine, &known, guest_streams.at(device), target, context};
+  };
+  add({}, {});
+  const auto& pasids = abilities.at(device).pasids;
+  for (unsigned context = 0; context < pasids.size() && pasids.at(context) != 0; ++context) {
+    engine.set_context(context, pasids.at(context));
+    add(iommu::Target::pasid(pasids.at(context)), context);
+  }
+}
+
+std::vector<EventBook::Requester> NestedJob::requesters() const {
+  std::vector<EventBook::Requester> all;
+  for (const Stream& stream : streams_) {
+    all.emplace_back(stream.endpoint.stream, stream.endpoint.target);
+  }
+  return all;
 }
 
 void NestedJob::start_hostile() {
@@ -163,10 +228,22 @@ void NestedJob::change(const std::function<void(const MainJobProgress&)>& progre
       progress({static_cast<double>(now - begin_ns_) * 1e-9, changer_->counts().replaced_in_all(),
                 changer_->counts().unmaps, team_.moved()});
     }
-    if (step % plug_every == 0) {
-      vm_->plug_memory();
-    }
+    disturb(step);
     changer_->step();
+  }
+}
+
+// What a monitor may do while its guest runs.
+void NestedJob::disturb(std::uint64_t step) {
+  if (step % plug_every == 0) {
+    vm_->plug_memory();
+  }
+  if (step % restore_every == restore_every / 2) {
+    vm_->save_and_restore();
+  }
+  if (step >= parent_due_ && changer_->nothing_probed()) { // an event that is awaited has to find its guest
+    vm_->replace_parent();
+    parent_due_ = step + new_parent_every;
   }
 }
 
@@ -177,8 +254,8 @@ void NestedJob::compare_counters() {
   report_.commands = {driver.commands, report_.guest.commands};
   report_.syncs = {driver.syncs, report_.guest.syncs};
   report_.events = {driver.events, report_.guest.events};
-  report_.events_expected = events_.expected();
-  report_.events_unexpected = events_.unexpected();
+  report_.events_expected = events_->expected();
+  report_.events_unexpected = events_->unexpected();
   for (const auto& [what, sides] : {std::pair{"commands", report_.commands}, std::pair{"SYNCs", report_.syncs},
                                     std::pair{"events", report_.events}}) {
     if (sides.driver != sides.smmu) {
@@ -186,9 +263,9 @@ void NestedJob::compare_counters() {
                     fmt::format("{}: the guest's driver counts {}, its SMMU {}", what, sides.driver, sides.smmu));
     }
   }
-  if (driver.events != events_.expected() + events_.unexpected()) {
+  if (driver.events != events_->expected() + events_->unexpected()) {
     findings_.add(Rule::quiet, fmt::format("the guest's driver read {} events and handed on {}", driver.events,
-                                           events_.expected() + events_.unexpected()));
+                                           events_->expected() + events_->unexpected()));
   }
   if (report_.guest.events_discarded + report_.guest.losses + driver.event_overflows != 0) {
     findings_.add(Rule::quiet, fmt::format("{} events of the guest's were lost, and {} times some on their way to it",
@@ -227,7 +304,9 @@ void NestedJob::look_at_host() {
 
 void NestedJob::end_guest() {
   for (Stream& stream : streams_) {
-    static_cast<void>(driver_->remove(*stream.endpoint.device));
+    if (stream.endpoint.target.is_rid()) {
+      static_cast<void>(driver_->remove(*stream.endpoint.device));
+    }
   }
   driver_.reset();
   vm_->sync.reclaim();
@@ -239,6 +318,8 @@ void NestedJob::end_guest() {
                                            left, counts.dma_bytes, counts.plain_bytes));
   }
   report_.plugged = vm_->plugged();
+  report_.parents_replaced = vm_->parents_replaced();
+  report_.restored = vm_->restored();
   vm_.reset();
 }
 
@@ -252,10 +333,17 @@ void NestedJob::judge_work() {
   missing(Kind::stage1, Kind::stage1);
   missing(Kind::stage1, Kind::identity);
   missing(Kind::identity, Kind::stage1);
+  missing(Kind::stage1, Kind::process);
+  missing(Kind::process, Kind::stage1);
+  missing(Kind::process, Kind::process);
   const ChangeCounts& c = report_.changes;
   if (report_.traffic.during == 0 || report_.traffic.refused == 0 || c.unmaps == 0 || c.reborn == 0) {
     findings_.add(Rule::work,
                   "no access met a change, nothing was unmapped and read again, or no domain was made anew");
+  }
+  if (report_.traffic.refused_ats == 0 || report_.hardware.atc_invalidations == 0 || report_.parents_replaced == 0 ||
+      report_.restored == 0) {
+    findings_.add(Rule::work, "no device cached a translation, or the guest never had another HWPT or SMMU under it");
   }
   if (report_.guest.invalidations == 0 || report_.host.events_of_guests == 0 || report_.plugged == 0) {
     findings_.add(Rule::work,
@@ -272,7 +360,7 @@ NestedJobReport NestedJob::run(const std::function<void(const MainJobProgress&)>
   changer_->attach_all();
   start_hostile();
   begin_ns_ = host_.port().time.now_ns();
-  team_.start(*site_, streams_, guest_threads, events_, random_);
+  team_.start(*site_, streams_, guest_threads, *events_, random_);
   change(progress);
   report_.traffic = team_.stop();
   report_.seconds = static_cast<double>(host_.port().time.now_ns() - begin_ns_) * 1e-9;

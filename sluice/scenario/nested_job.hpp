@@ -36,8 +36,10 @@ struct NestedJobReport {
   HostileCounts hostile;
   driver::Counters host;
   model::Counters hardware;
-  std::uint64_t plugged{}; // pages that the monitor mapped for the guest, and unmapped, meanwhile
-  std::uint64_t spoiled{}; // commands, by the planted fault
+  std::uint64_t plugged{};          // pages that the monitor mapped for the guest, and unmapped, meanwhile
+  std::uint64_t parents_replaced{}; // HWPTs that the guest's memory was in
+  std::uint64_t restored{};         // times that its SMMU was saved and restored
+  std::uint64_t spoiled{};          // commands, by the planted fault
   machine::Remains remains;
 
   bool holds() const;

@@ -27,7 +27,7 @@ platform::DmaBlock room(machine::ClientMemory& memory) {
 } // namespace
 
 std::string_view name(Kind kind) {
-  constexpr std::array<std::string_view, kinds> names{"stage 1", "stage 2", "identity"};
+  constexpr std::array<std::string_view, kinds> names{"stage 1", "stage 2", "identity", "process"};
   return names.at(static_cast<std::size_t>(kind));
 }
 
@@ -43,11 +43,34 @@ Space::Space(machine::ClientMemory& memory, iommu::Domain& identity, std::uint32
 Space::Space(machine::ClientMemory& memory, iommu::Domain& domain, Kind kind, std::uint32_t owner,
              const std::vector<Window>& windows)
     : memory_{memory}, domain_{domain}, kind_{kind}, owner_{owner}, windows_{windows} {
-  for (const Window& window : windows_) {
+  fill(windows);
+}
+
+Space::Space(machine::ClientMemory& memory, std::unique_ptr<machine::AddressSpace> process, iommu::Domain& domain,
+             std::uint32_t owner, const std::vector<Window>& windows)
+    : memory_{memory}, process_{std::move(process)}, domain_{domain}, kind_{Kind::process}, owner_{owner},
+      windows_{windows} {
+  fill(windows);
+}
+
+void Space::fill(const std::vector<Window>& windows) {
+  for (const Window& window : windows) {
     add_buffers();
     stamp(buffers_.back().source.cpu, owner_, window.source, window_size);
-    map(window, buffers_.back());
+    map_window(window, buffers_.back());
   }
+}
+
+base::Progress Space::map(std::uint64_t iova, std::uint64_t pa, std::uint64_t size, iommu::Prot prot) {
+  if (!process_) {
+    return domain_.map(iova, pa, size, prot);
+  }
+  using pagetable::Prot;
+  return process_->map(iova, pa, size, prot.write ? Prot::read | Prot::write : Prot::read);
+}
+
+base::Progress Space::unmap(std::uint64_t iova, std::uint64_t size) {
+  return process_ ? process_->unmap(iova, size) : domain_.unmap(iova, size);
 }
 
 Space::~Space() {
@@ -67,9 +90,9 @@ void Space::add_buffers() {
   buffers.expected.assign(window_size, std::byte{0});
 }
 
-void Space::map(const Window& window, const Buffers& buffers) {
-  const auto in = domain_.map(window.source, buffers.source.bus, window_size, iommu::prot::read);
-  const auto out = domain_.map(window.destination, buffers.destination.bus, window_size, iommu::prot::read_write);
+void Space::map_window(const Window& window, const Buffers& buffers) {
+  const auto in = map(window.source, buffers.source.bus, window_size, iommu::prot::read);
+  const auto out = map(window.destination, buffers.destination.bus, window_size, iommu::prot::read_write);
   for (const auto& progress : {in, out}) {
     if (!progress) {
       throw machine::DriverRefused(fmt::format("{} cannot be filled: {}", describe(), hosted::name(progress.error())));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sluice/iommu/unit.hpp>
+#include <sluice/machine/address_space.hpp>
 #include <sluice/machine/client_memory.hpp>
 #include <sluice/scenario/findings.hpp>
 
@@ -13,8 +14,8 @@
 
 namespace sluice::scenario {
 
-enum class Kind : std::uint8_t { stage1, stage2, identity };
-constexpr std::size_t kinds = 3;
+enum class Kind : std::uint8_t { stage1, stage2, identity, process };
+constexpr std::size_t kinds = 4;
 std::string_view name(Kind kind);
 
 // Where a stream works: `source` is read, `destination` written.
@@ -36,6 +37,9 @@ public:
   // machine::DriverRefused.
   Space(machine::ClientMemory& memory, iommu::Domain& domain, Kind kind, std::uint32_t owner,
         const std::vector<Window>& windows);
+  // A process and the domain that stands on it, with the same.
+  Space(machine::ClientMemory& memory, std::unique_ptr<machine::AddressSpace> process, iommu::Domain& domain,
+        std::uint32_t owner, const std::vector<Window>& windows);
   Space(const Space&) = delete;
   Space& operator=(const Space&) = delete;
   ~Space();
@@ -43,6 +47,9 @@ public:
   iommu::Domain& domain() { return domain_; }
   Kind kind() const { return kind_; }
   std::uint32_t owner() const { return owner_; }
+  // By whoever has the tables: the domain, or the process that it stands on.
+  base::Progress map(std::uint64_t iova, std::uint64_t pa, std::uint64_t size, iommu::Prot prot);
+  base::Progress unmap(std::uint64_t iova, std::uint64_t size);
   // Of the identity domain: where it puts the streams' windows.
   std::vector<Window> windows() const;
   std::string describe() const;
@@ -63,9 +70,11 @@ private:
 
   void audit(Findings& findings) const;
   void add_buffers();
-  void map(const Window& window, const Buffers& buffers);
+  void fill(const std::vector<Window>& windows);
+  void map_window(const Window& window, const Buffers& buffers);
 
   machine::ClientMemory& memory_;
+  std::unique_ptr<machine::AddressSpace> process_;
   iommu::Domain& domain_;
   Kind kind_;
   bool retired_{false};

@@ -35,6 +35,7 @@ TrafficSums Team::stop() {
     sums.verified += counts.verified.load();
     sums.during += counts.during.load();
     sums.refused += counts.refused.load();
+    sums.refused_ats += counts.refused_ats.load();
     sums.aborts += counts.aborts.load();
   }
   return sums;

@@ -14,6 +14,7 @@ struct TrafficSums {
   std::uint64_t moved{}, verified{}; // bytes
   std::uint64_t during{};            // jobs that a change was under way in
   std::uint64_t refused{};           // reads of unmapped memory, as they should be
+  std::uint64_t refused_ats{};       // and those of endpoints that ask for translations, which leave no event
   std::uint64_t aborts{};            // all others
 };
 

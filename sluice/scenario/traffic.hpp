@@ -24,11 +24,12 @@ struct Stream {
 
 struct TrafficCounts {
   base::Atomic<std::uint64_t> jobs{0};
-  base::Atomic<std::uint64_t> moved{0};    // bytes, read or written each count once
-  base::Atomic<std::uint64_t> verified{0}; // of those
-  base::Atomic<std::uint64_t> during{0};   // jobs that had more than one right answer: a change went on meanwhile
-  base::Atomic<std::uint64_t> refused{0};  // reads of unmapped memory that were aborted
-  base::Atomic<std::uint64_t> aborts{0};   // all others
+  base::Atomic<std::uint64_t> moved{0};       // bytes, read or written each count once
+  base::Atomic<std::uint64_t> verified{0};    // of those
+  base::Atomic<std::uint64_t> during{0};      // jobs that had more than one right answer: a change went on meanwhile
+  base::Atomic<std::uint64_t> refused{0};     // reads of unmapped memory that were aborted, with an event
+  base::Atomic<std::uint64_t> refused_ats{0}; // and those for which there was no translation
+  base::Atomic<std::uint64_t> aborts{0};      // all others
 };
 
 // Makes and checks the traffic of some streams of one SMMU, in one thread with one port: reads, writes and copies in
@@ -48,6 +49,7 @@ private:
   void read_lease(Stream& stream);
   void probe_lease(Stream& stream);
 
+  bool refused_in_time(const Stream& stream, const pcie::Abort& abort);
   // The abort of a job that had no reason to be refused.
   bool went_through(const Stream& stream, const pcie::CopyReport& report);
   bool answered_by_one_of(const Stream& stream, const History::Range& range, std::uint64_t iova, const std::byte* bytes,

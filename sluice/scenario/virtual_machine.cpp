@@ -71,6 +71,15 @@ void VirtualMachine::open_devices(const Config& config) {
   }
 }
 
+std::uint32_t VirtualMachine::make_parent() {
+  i::HwptAlloc parent;
+  parent.flags = i::hwpt_nest_parent;
+  parent.dev_id = devices_.front().id;
+  parent.pt_id = ioas_;
+  call("HWPT_ALLOC", parent);
+  return parent.out_hwpt_id;
+}
+
 void VirtualMachine::make_memory() {
   i::IoasAlloc ioas;
   call("IOAS_ALLOC", ioas);
@@ -82,12 +91,7 @@ void VirtualMachine::make_memory() {
   map.length = arena.size();
   map.user_va = pointer(*arena.at(arena.bus_base(), 0));
   call("IOAS_MAP", map);
-  i::HwptAlloc parent;
-  parent.flags = i::hwpt_nest_parent;
-  parent.dev_id = devices_.front().id;
-  parent.pt_id = ioas_;
-  call("HWPT_ALLOC", parent);
-  parent_ = parent.out_hwpt_id;
+  parent_ = make_parent();
 }
 
 void VirtualMachine::make_smmu(const Config& config) {
@@ -97,9 +101,13 @@ void VirtualMachine::make_smmu(const Config& config) {
   const auto refused = [&](const char* what, base::Errc error) {
     return hosted::SetupError{fmt::format("{}: {}: {}", name_, what, hosted::name(error))};
   };
-  const auto facts = vsmmu::Calls{ioctl, iommufd_}.hw_info(devices_.front().id);
-  if (!facts) {
-    throw refused("no SMMU", facts.error());
+  std::optional<vsmmu::HostFacts> facts;
+  for (const Device& device : devices_) {
+    const auto of_device = vsmmu::Calls{ioctl, iommufd_}.hw_info(device.id);
+    if (!of_device) {
+      throw refused("no SMMU", of_device.error());
+    }
+    facts = facts ? vsmmu::together(*facts, *of_device) : *of_device;
   }
   const auto features = vsmmu::offer(*facts, config.own);
   if (!features) {
@@ -138,16 +146,62 @@ VirtualMachine::~VirtualMachine() {
 // As a monitor's event loop would: whatever a descriptor has to say.
 void VirtualMachine::read_events(const std::stop_token& stop) {
   const bool seeded = host_.port().schedule->seeded();
-  std::array<std::byte, 4096> buffer;
   while (!stop.stop_requested()) {
-    pollfd ready{.fd = events_, .events = POLLIN, .revents = 0};
-    if (poll(&ready, 1, seeded ? 0 : 1) == 1) {
-      const auto size = ::read(events_, buffer.data(), buffer.size());
-      const platform::MutexGuard guard{host_.port().sync, mutex_};
-      static_cast<void>(smmu_->take_events(std::span{buffer}.first(size > 0 ? static_cast<std::size_t>(size) : 0)));
+    {
+      const platform::MutexGuard reading{host_.port().sync, reading_};
+      pollfd ready{.fd = events_, .events = POLLIN, .revents = 0};
+      if (poll(&ready, 1, seeded ? 0 : 1) == 1) {
+        take_events();
+      }
     }
     host_.port().time.relax();
   }
+}
+
+// What one read of the descriptor gives; false if there is nothing.
+bool VirtualMachine::take_events() {
+  std::array<std::byte, 4096> buffer;
+  const auto size = ::read(events_, buffer.data(), buffer.size());
+  if (size <= 0) {
+    return false;
+  }
+  const platform::MutexGuard guard{host_.port().sync, mutex_};
+  static_cast<void>(smmu_->take_events(std::span{buffer}.first(static_cast<std::size_t>(size))));
+  return true;
+}
+
+// Nobody reads the old descriptor any more when the last of it has been taken.
+void VirtualMachine::replace_parent() {
+  const std::uint32_t old = parent_;
+  const std::uint32_t next = make_parent();
+  const platform::MutexGuard reading{host_.port().sync, reading_};
+  {
+    const platform::MutexGuard guard{host_.port().sync, mutex_};
+    if (const auto moved = smmu_->move_to(next); !moved) {
+      throw hosted::SetupError{fmt::format("{}: not moved: {}", name_, hosted::name(moved.error()))};
+    }
+  }
+  pollfd ready{.fd = events_, .events = POLLIN, .revents = 0};
+  while (poll(&ready, 1, 0) == 1 && (ready.revents & POLLIN) != 0 && take_events()) {
+  }
+  ::close(events_);
+  const platform::MutexGuard guard{host_.port().sync, mutex_};
+  smmu_->forget_left();
+  events_ = smmu_->event_descriptor();
+  parent_ = next;
+  ++parents_replaced_;
+  i::Destroy destroy;
+  destroy.id = old;
+  call("DESTROY", destroy);
+}
+
+void VirtualMachine::save_and_restore() {
+  const platform::MutexGuard guard{host_.port().sync, mutex_};
+  const auto state = smmu_->save();
+  if (const auto restored = smmu_->restore(state); !restored) {
+    throw hosted::SetupError{fmt::format("{}: not restored: {}", name_, hosted::name(restored.error()))};
+  }
+  ++restored_;
 }
 
 vsmmu::Counters VirtualMachine::counters() {

@@ -52,6 +52,13 @@ public:
   // Gives the guest a page beyond its RAM, or takes it away again.
   void plug_memory();
   std::uint64_t plugged() const { return plugged_; }
+  // Another HWPT of the same memory takes the place of that which everything of the guest's stands on. Throws
+  // hosted::SetupError.
+  void replace_parent();
+  std::uint64_t parents_replaced() const { return parents_replaced_; }
+  // What a guest's SMMU is, out of it and into it again, as for a guest that moves. Throws hosted::SetupError.
+  void save_and_restore();
+  std::uint64_t restored() const { return restored_; }
 
   hosted::Arena arena;
   hosted::Memory memory{arena};
@@ -71,6 +78,8 @@ private:
   void call(const char* what, T& structure);
   void open_devices(const Config& config);
   void make_memory();
+  std::uint32_t make_parent();
+  bool take_events();
   void make_smmu(const Config& config);
   void read_events(const std::stop_token& stop);
 
@@ -86,11 +95,14 @@ private:
   platform::Mutex mutex_; // of the SMMU
   std::unique_ptr<vsmmu::Vsmmu> smmu_;
   std::unique_ptr<GuestFrame> frame_;
+  platform::Mutex reading_; // of the event descriptor, and before the other one
   int events_{-1};
   hosted::ActorId reader_{};
   hosted::Arena spare_;
   bool spare_mapped_{};
   std::uint64_t plugged_{};
+  std::uint64_t parents_replaced_{};
+  std::uint64_t restored_{};
 };
 
 } // namespace sluice::scenario

@@ -95,7 +95,7 @@ bool Vsmmu::execute(const Command& command, std::uint32_t position) {
 // Without a vIOMMU nothing is cached for this guest.
 bool Vsmmu::forward(const Command& command, std::uint32_t position) {
   const auto host = for_host(command, config_.features);
-  if (!host || !host_.is_open()) {
+  if (!host || !host_->is_open()) {
     return true;
   }
   if (batch_.full() && !flush()) {
@@ -110,7 +110,7 @@ bool Vsmmu::flush() {
   if (batch_.empty()) {
     return true;
   }
-  const Batch::Flushed flushed = batch_.flush(host_.calls(), host_.viommu());
+  const Batch::Flushed flushed = batch_.flush(host_->calls(), host_->viommu());
   counters_.calls += flushed.calls;
   atc_timed_out_ = atc_timed_out_ || flushed.atc_timed_out;
   if (!flushed.stop) {

@@ -118,6 +118,14 @@ base::Result<IdRegisters> refuse(Refusal* why, const Refusal& refusal) {
 
 } // namespace
 
+HostFacts together(const HostFacts& a, const HostFacts& b) {
+  constexpr std::uint64_t without_ats = uapi::iommufd::hw_cap_ats_not_supported;
+  HostFacts both = a;
+  both.max_pasid_log2 = std::max(a.max_pasid_log2, b.max_pasid_log2);
+  both.capabilities = ((a.capabilities | b.capabilities) & ~without_ats) | (a.capabilities & b.capabilities);
+  return both;
+}
+
 std::optional<Refusal> beyond(const IdRegisters& wanted, const IdRegisters& offered) {
   std::optional<Refusal> found;
   for_each_field([&](const names::NamedRegister& reg, const names::NamedField& field, std::uint64_t mask) {

@@ -19,6 +19,10 @@ struct HostFacts {
   std::uint64_t capabilities{}; // uapi::iommufd::HwCapabilities
 };
 
+// Of two devices behind one SMMU: the SMMU has what either of them can use. What a device itself has not got its
+// configuration space does not show, so that a guest does not ask for it.
+HostFacts together(const HostFacts& a, const HostFacts& b);
+
 // What the monitor itself brings, whatever the host has.
 struct Own {
   unsigned stream_bits{16};                            // IDR1.SIDSIZE

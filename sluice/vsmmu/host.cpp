@@ -121,6 +121,36 @@ Placed Host::place(Assigned& device, Place place, const SteWords& words) {
   return placed;
 }
 
+// A device has one vDEVICE at a time. Without one it goes on in the HWPT that it is attached to.
+Status Host::take(Assigned& device, Host& from) {
+  Assigned moved{device.info, 0, 0, device.words, device.place};
+  if (const auto nameless = calls_.destroy(device.vdevice); !nameless) {
+    return nameless;
+  }
+  Status taken = name(moved);
+  if (taken && moved.place == Place::stage1) {
+    const auto nested = calls_.make_nested(moved.info.id, viommu_, moved.words);
+    taken = nested ? Status{} : nested.error();
+    moved.nested = nested ? *nested : 0;
+  }
+  if (taken && moved.place != Place::nowhere) {
+    taken = calls_.attach(moved.info.descriptor, moved.nested != 0 ? moved.nested : table_of(moved.place));
+  }
+  const Assigned& gone = taken ? device : moved;
+  for (const std::uint32_t id : {gone.nested, taken ? 0 : gone.vdevice}) {
+    if (id != 0) {
+      static_cast<void>(calls_.destroy(id));
+    }
+  }
+  if (taken) {
+    device = moved;
+  } else if (!from.name(device)) {
+    device.vdevice = 0;
+    static_cast<void>(from.place(device, Place::abort)); // nothing could be invalidated for it
+  }
+  return taken;
+}
+
 void Host::let_go(Assigned& device) {
   static_cast<void>(place(device, Place::memory));
   if (device.vdevice != 0) {

@@ -62,6 +62,9 @@ public:
   // Without a gap, and at no moment with more than what the device had or is to have. If it cannot be done the device
   // aborts.
   Placed place(Assigned& device, Place place, const SteWords& words = {});
+  // A device of another host of the same guest's, to the same place, without a gap. Errors: the host's; then it is
+  // where it was, or aborts where it cannot have its name back.
+  base::Status take(Assigned& device, Host& from);
   // Leaves the device to its monitor, on the guest's memory.
   void let_go(Assigned& device);
 

@@ -20,7 +20,7 @@ void Vsmmu::place(Assigned& device) {
   }
   const bool abort = registers_->get<GBPA>().get(GBPA::ABORT) != 0;
   ++counters_.placed;
-  counters_.failed += host_.place(device, abort ? Place::abort : Place::memory) == Placed::done ? 0 : 1;
+  counters_.failed += host_->place(device, abort ? Place::abort : Place::memory) == Placed::done ? 0 : 1;
 }
 
 // The host's SMMU has no event for a request that its STE aborts, and it is the host's STE that does. What is wrong
@@ -31,7 +31,7 @@ void Vsmmu::place_by_ste(Assigned& device) {
   const FoundSte found = find_ste(memory_, *registers_, stream);
   const SteMeaning meaning = found.fault ? SteMeaning{} : meaning_of(found.ste, config_.features);
   constexpr std::array places{Place::abort, Place::bypass, Place::stage1};
-  const Placed placed = host_.place(device, places[static_cast<std::size_t>(meaning.stream)], meaning.words);
+  const Placed placed = host_->place(device, places[static_cast<std::size_t>(meaning.stream)], meaning.words);
   ++counters_.placed;
   counters_.refused += placed == Placed::refused ? 1 : 0;
   counters_.failed += placed == Placed::failed ? 1 : 0;

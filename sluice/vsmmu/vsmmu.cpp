@@ -1,6 +1,9 @@
 #include <sluice/vsmmu/vsmmu.hpp>
 
 #include <sluice/arch/queues.hpp>
+#include <sluice/uapi/iommufd.hpp>
+
+#include <utility>
 
 namespace sluice::vsmmu {
 
@@ -36,14 +39,14 @@ Result<std::unique_ptr<Vsmmu>> Vsmmu::make(const Config& config, Ioctl ioctl, Gu
 }
 
 Vsmmu::Vsmmu(const Config& config, Ioctl ioctl, GuestMemory& memory, Interrupts& interrupts)
-    : config_{config}, memory_{memory}, interrupts_{interrupts}, host_{Calls{std::move(ioctl), config.iommufd},
-                                                                       config.parent} {
+    : config_{config}, memory_{memory},
+      interrupts_{interrupts}, host_{std::make_unique<Host>(Calls{std::move(ioctl), config.iommufd}, config.parent)} {
   power_on();
 }
 
 Vsmmu::~Vsmmu() {
   for (auto& [stream, device] : devices_) {
-    host_.let_go(device);
+    host_->let_go(device);
   }
 }
 
@@ -98,19 +101,15 @@ void Vsmmu::on_gbpa() {
   }
 }
 
-Status Vsmmu::add_device(const DeviceInfo& info) {
-  refusal_.reset();
-  const unsigned bits = stream_id_bits(config_.features);
-  if (devices_.size() == max_devices || (bits < 32 && info.stream >> bits != 0)) {
-    return Errc::too_large;
-  }
-  if (devices_.contains(info.stream)) {
-    return Errc::already_exists;
-  }
-  const auto facts = host_.calls().hw_info(info.id);
+// What the guest was promised of its SMMU is asked of the one that the device is behind, not of the device.
+Status Vsmmu::check_promises(std::uint32_t device) {
+  const auto facts = host_->calls().hw_info(device);
   if (!facts) {
     return facts.error();
   }
+  HostFacts smmu = *facts;
+  smmu.max_pasid_log2 = 20;
+  smmu.capabilities &= ~std::uint64_t{uapi::iommufd::hw_cap_ats_not_supported};
   Refusal why;
   // What is the monitor's own is as it was settled.
   const Own own{stream_id_bits(config_.features),
@@ -120,22 +119,34 @@ Status Vsmmu::add_device(const DeviceInfo& info) {
                 config_.features.idr5.get(IDR5::OAS),
                 has(config_.features, Feature::msi),
                 config_.features.idr0.get(IDR0::SEV) != 0};
-  const auto offered = offer(*facts, own, &why);
+  const auto offered = offer(smmu, own, &why);
   refusal_ = offered ? beyond(config_.features, *offered) : why;
-  if (refusal_) {
-    return Errc::missing_feature;
+  return refusal_ ? Status{Errc::missing_feature} : Status{};
+}
+
+Status Vsmmu::add_device(const DeviceInfo& info) {
+  refusal_.reset();
+  const unsigned bits = stream_id_bits(config_.features);
+  if (devices_.size() == max_devices || (bits < 32 && info.stream >> bits != 0)) {
+    return Errc::too_large;
   }
-  const bool first = !host_.is_open();
+  if (devices_.contains(info.stream)) {
+    return Errc::already_exists;
+  }
+  if (const auto promised = check_promises(info.id); !promised) {
+    return promised;
+  }
+  const bool first = !host_->is_open();
   if (first) {
-    if (const auto opened = host_.open(info.id, config_.event_depth); !opened) {
+    if (const auto opened = host_->open(info.id, config_.event_depth); !opened) {
       return opened;
     }
     next_sequence_.reset();
   }
   Assigned device{info, 0, 0, {}, Place::nowhere};
-  if (const auto named = host_.name(device); !named) {
+  if (const auto named = host_->name(device); !named) {
     if (first) {
-      host_.close();
+      host_->close();
     }
     return named;
   }
@@ -144,10 +155,10 @@ Status Vsmmu::add_device(const DeviceInfo& info) {
   if (added->second.place != Place::nowhere) {
     return {};
   }
-  host_.let_go(added->second); // the host takes it nowhere
+  host_->let_go(added->second); // the host takes it nowhere
   devices_.erase(added);
   if (first) {
-    host_.close();
+    host_->close();
   }
   return Errc::device_failed;
 }
@@ -157,9 +168,43 @@ Status Vsmmu::remove_device(std::uint32_t stream) {
   if (found == devices_.end()) {
     return Errc::not_found;
   }
-  host_.let_go(found->second);
+  host_->let_go(found->second);
   devices_.erase(found);
   return {};
+}
+
+// Nothing of the guest's is pending between two calls, so that commands need no second queue.
+Status Vsmmu::move_to(std::uint32_t parent) {
+  if (left_) {
+    return Errc::busy;
+  }
+  auto next = std::make_unique<Host>(host_->calls(), parent);
+  if (!devices_.empty()) {
+    if (const auto opened = next->open(devices_.begin()->second.info.id, config_.event_depth); !opened) {
+      return opened;
+    }
+    if (next->event_descriptor() < 0 && host_->event_descriptor() >= 0) {
+      return Errc::unsupported;
+    }
+  }
+  for (auto at = devices_.begin(); at != devices_.end(); ++at) {
+    if (const auto taken = next->take(at->second, *host_); !taken) {
+      while (at != devices_.begin()) {
+        --at;
+        static_cast<void>(host_->take(at->second, *next)); // which aborts what cannot go back
+      }
+      return taken;
+    }
+  }
+  left_ = std::exchange(host_, std::move(next));
+  return {};
+}
+
+void Vsmmu::forget_left() {
+  if (left_) {
+    left_.reset();
+    next_sequence_.reset();
+  }
 }
 
 std::optional<Place> Vsmmu::place_of(std::uint32_t stream) const {

@@ -76,9 +76,17 @@ public:
   base::Status remove_device(std::uint32_t stream);
   const std::optional<Refusal>& refusal() const { return refusal_; }
 
+  // Onto another HWPT of the same memory, made with NEST_PARENT: no device has a gap. The event descriptor is still the
+  // old one, for what is on its way; when the monitor has taken that and closed it, forget_left() makes it the new one.
+  // A fault of a device in the moment in which it has no vDEVICE is the host's, and the guest does not hear of it.
+  // Errors: busy (the last move has not been forgotten), unsupported (it would have no events there), and the host's;
+  // then all devices are where they were, or abort where the host does not take them back.
+  base::Status move_to(std::uint32_t parent);
+  void forget_left();
+
   // Of the host's vEVENTQ, from the first device on; -1 if the host has none. The monitor polls it, reads from it and
   // closes it.
-  int event_descriptor() const { return host_.event_descriptor(); }
+  int event_descriptor() const { return (left_ ? left_ : host_)->event_descriptor(); }
   // What a read of it gave: any number of whole records. Errors: protocol (no such records; those before have been
   // taken).
   base::Status take_events(std::span<const std::byte> records);
@@ -99,6 +107,7 @@ private:
     std::uint32_t data{};
   };
 
+  base::Status check_promises(std::uint32_t device);
   void power_on();
   void on_cr0();
   void on_gbpa();
@@ -139,7 +148,8 @@ private:
   const Config config_;
   GuestMemory& memory_;
   Interrupts& interrupts_;
-  Host host_;
+  std::unique_ptr<Host> host_;
+  std::unique_ptr<Host> left_; // until the monitor has taken the last of its events
   std::optional<frame::Registers> registers_;
   std::map<std::uint32_t, Assigned> devices_; // by StreamID
   Batch batch_;

@@ -50,6 +50,39 @@ TEST(NestedJob, EachRefusedReadBecameTheGuestsEvent) {
   EXPECT_EQ(report.guest.losses, 0u);
 }
 
+TEST(NestedJob, DevicesWithAtcsUseNothingThatIsUnmapped) {
+  const auto report = run_nested_job(nested_in_order(5, 300));
+  EXPECT_TRUE(report.holds()) << what_failed(report);
+  EXPECT_NE(report.traffic.refused_ats, 0u);
+  EXPECT_NE(report.hardware.atc_invalidations, 0u);
+  EXPECT_EQ(report.hardware.atc_timeouts, 0u);
+}
+
+TEST(NestedJob, PasidsHaveDomainsOfTheGuestsAndOfItsProcesses) {
+  const auto report = run_nested_job(nested_in_order(6, 300));
+  EXPECT_TRUE(report.holds()) << what_failed(report);
+  const auto replaced = [&](Kind from, Kind to) {
+    return report.changes.replaced.at(static_cast<std::size_t>(from)).at(static_cast<std::size_t>(to));
+  };
+  EXPECT_NE(replaced(Kind::process, Kind::process), 0u);
+  EXPECT_NE(replaced(Kind::stage1, Kind::process), 0u);
+  EXPECT_EQ(replaced(Kind::process, Kind::identity), 0u);
+}
+
+TEST(NestedJob, TheHwptOfTheGuestsMemoryIsReplacedUnderTraffic) {
+  const auto report = run_nested_job(nested_in_order(8, 400));
+  EXPECT_TRUE(report.holds()) << what_failed(report);
+  EXPECT_GT(report.parents_replaced, 1u);
+  EXPECT_EQ(report.traffic.aborts, 0u);
+  EXPECT_EQ(report.host.changes_disruptive, 0u);
+}
+
+TEST(NestedJob, ItsSmmuIsSavedAndRestoredUnderTraffic) {
+  const auto report = run_nested_job(nested_in_order(9, 400));
+  EXPECT_TRUE(report.holds()) << what_failed(report);
+  EXPECT_GT(report.restored, 1u);
+}
+
 TEST(NestedJob, TheHostileGuestDoesEverythingAndDisturbsNobody) {
   const auto report = run_nested_job(nested_in_order(3, 400));
   EXPECT_TRUE(report.holds()) << what_failed(report);
@@ -73,8 +106,8 @@ TEST_P(NestedFault, IsFound) {
 }
 
 INSTANTIATE_TEST_SUITE_P(OfTheHost, NestedFault,
-                         testing::Values(machine::HostFault::tlbi, machine::HostFault::s1, machine::HostFault::s2,
-                                         machine::HostFault::walk));
+                         testing::Values(machine::HostFault::tlbi, machine::HostFault::cfgi, machine::HostFault::atc,
+                                         machine::HostFault::s1, machine::HostFault::s2, machine::HostFault::walk));
 
 TEST(NestedJobThreads, HoldsWithFreeThreads) {
   NestedJobOptions options;

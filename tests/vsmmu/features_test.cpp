@@ -157,7 +157,29 @@ TEST_F(Features, LargeInputAddressesGoWithTheirGranule) {
   EXPECT_EQ(intersect(a, b)->idr5.get(IDR5::VAX), Vax::bits48);
 }
 
+TEST_F(Features, OfSeveralDevicesTheSmmuHasWhatAnyOfThemCanUse) {
+  const HostFacts plain{kernel.info, 0, i::hw_cap_ats_not_supported | i::hw_cap_pasid_privileged};
+  const HostFacts able{kernel.info, 9, i::hw_cap_pasid_execute};
+  for (const auto& both : {together(plain, able), together(able, plain)}) {
+    EXPECT_EQ(both.max_pasid_log2, 9U);
+    EXPECT_EQ(both.capabilities, std::uint64_t{i::hw_cap_pasid_execute | i::hw_cap_pasid_privileged});
+  }
+  EXPECT_EQ(together(plain, plain).capabilities, plain.capabilities);
+}
+
 using AddDevice = Rig;
+
+TEST_F(AddDevice, ADeviceWithoutAtsOrPasidsGoesBehindAnSmmuThatHasThem) {
+  kernel.max_pasid_log2 = 8;
+  kernel.info.idr[0] |= IDR0{}.with(IDR0::ATS, 1).raw();
+  make();
+  kernel.max_pasid_log2 = 0;
+  kernel.capabilities = i::hw_cap_ats_not_supported;
+  EXPECT_TRUE(smmu->add_device({device, 7, sid}));
+  kernel.info.idr[1] &= ~static_cast<std::uint32_t>(IDR1::SSIDSIZE.mask);
+  EXPECT_EQ(smmu->add_device({device + 1, 8, sid + 1}), base::Errc::missing_feature);
+  EXPECT_EQ(smmu->refusal()->field, "SSIDSIZE");
+}
 
 TEST_F(AddDevice, WhatTheGuestWasPromisedIsAskedOfEachHost) {
   kernel.info.idr[0] &= ~static_cast<std::uint32_t>(IDR0::ASID16.mask);

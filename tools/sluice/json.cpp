@@ -12,8 +12,9 @@ Json of(const scenario::BothSides& sides) { return {{"driver", sides.driver}, {"
 
 Json of(const scenario::ChangeCounts& changes) {
   Json replaced = Json::object();
-  for (std::size_t from = 0; from < scenario::kinds; ++from) {
-    for (std::size_t to = 0; to < scenario::kinds; ++to) {
+  constexpr auto of_rids = static_cast<std::size_t>(scenario::Kind::process);
+  for (std::size_t from = 0; from < of_rids; ++from) {
+    for (std::size_t to = 0; to < of_rids; ++to) {
       const auto key = std::string{scenario::name(static_cast<scenario::Kind>(from))} + " -> " +
                        std::string{scenario::name(static_cast<scenario::Kind>(to))};
       replaced[key] = changes.replaced[from][to];

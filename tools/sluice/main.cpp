@@ -50,7 +50,7 @@ Nested add_nested(CLI::App& run, sluice::tool::NestedArguments& arguments, std::
       ->capture_default_str();
   auto* seeded = nested->add_option("--seed", seed, "One thread at a time in an order given by this number");
   nested->add_option("--break", arguments.fault, "Plant a fault, which has to be found")
-      ->check(CLI::IsMember({"tlbi", "s1", "s2", "walk"}));
+      ->check(CLI::IsMember({"tlbi", "cfgi", "atc", "s1", "s2", "walk"}));
   nested->add_flag("--alone", arguments.alone, "Without the second guest, which does what no driver does");
   return {nested, seeded};
 }

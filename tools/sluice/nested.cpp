@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 
 namespace sluice::tool {
 
@@ -18,6 +19,14 @@ using Json = nlohmann::ordered_json;
 // So much a seeded run does for each second that was asked for.
 constexpr double seeded_changes_per_second = 1000;
 constexpr double fewest_changes = 300; // in which each kind of them comes
+
+machine::HostFault fault(const std::string& name) {
+  using machine::HostFault;
+  const std::map<std::string, HostFault> named{{"tlbi", HostFault::tlbi}, {"cfgi", HostFault::cfgi},
+                                               {"atc", HostFault::atc},   {"s1", HostFault::s1},
+                                               {"s2", HostFault::s2},     {"walk", HostFault::walk}};
+  return name.empty() ? HostFault::none : named.at(name);
+}
 
 scenario::NestedJobOptions options_for(const NestedArguments& arguments) {
   scenario::NestedJobOptions options;
@@ -30,12 +39,7 @@ scenario::NestedJobOptions options_for(const NestedArguments& arguments) {
     options.changes =
         static_cast<std::uint64_t>(std::max(arguments.seconds * seeded_changes_per_second, fewest_changes));
   }
-  using machine::HostFault;
-  options.fault = arguments.fault == "tlbi"   ? HostFault::tlbi
-                  : arguments.fault == "s1"   ? HostFault::s1
-                  : arguments.fault == "s2"   ? HostFault::s2
-                  : arguments.fault == "walk" ? HostFault::walk
-                                              : HostFault::none;
+  options.fault = fault(arguments.fault);
   return options;
 }
 
@@ -74,11 +78,16 @@ std::string nested_table(const NestedArguments& arguments, const scenario::Neste
   std::string out = fmt::format("our driver in a guest, on a virtual SMMU, on iommufd, on our driver, on our SMMUv3 "
                                 "model, {} seed {}\n",
                                 r.seeded ? "one thread at a time in the order of" : "free threads,", r.seed);
-  row(out, "domains replaced", "{} by the guest in {:.3f} s{}", grouped(r.changes.replaced_in_all()), r.seconds,
-      r.seeded ? " of virtual time" : "");
-  row(out, "  stage 1", "to stage 1 {}, to identity {}", grouped(replaced(r.changes, Kind::stage1, Kind::stage1)),
-      grouped(replaced(r.changes, Kind::stage1, Kind::identity)));
-  row(out, "  identity", "to stage 1 {}", grouped(replaced(r.changes, Kind::identity, Kind::stage1)));
+  row(out, "domains replaced", "{} by the guest in {:.3f} s{}, for 4 devices and 4 PASIDs of theirs",
+      grouped(r.changes.replaced_in_all()), r.seconds, r.seeded ? " of virtual time" : "");
+  const auto to = [&](Kind from, Kind into) { return grouped(replaced(r.changes, from, into)); };
+  row(out, "  stage 1", "to stage 1 {}, to identity {}, to a process {}", to(Kind::stage1, Kind::stage1),
+      to(Kind::stage1, Kind::identity), to(Kind::stage1, Kind::process));
+  row(out, "  identity", "to stage 1 {}", to(Kind::identity, Kind::stage1));
+  row(out, "  a process", "to stage 1 {}, to a process {}", to(Kind::process, Kind::stage1),
+      to(Kind::process, Kind::process));
+  row(out, "by the monitor", "{} HWPTs for the guest's memory, one in place of the other; {} times saved and restored",
+      grouped(r.parents_replaced), grouped(r.restored));
   const driver::Counters& h = r.host;
   row(out, "  on the host", "{} STEs in place, {} by a swung table, {} disruptive",
       grouped(h.changes_in_place + h.changes_store128), grouped(h.changes_swung), grouped(h.changes_disruptive));
@@ -88,14 +97,16 @@ std::string nested_table(const NestedArguments& arguments, const scenario::Neste
       grouped(r.traffic.verified), grouped(r.traffic.jobs), grouped(r.traffic.during));
   row(out, "memory", "{} maps, {} unmaps, {} domains made anew; {} pages plugged by the monitor",
       grouped(r.changes.maps), grouped(r.changes.unmaps), grouped(r.changes.reborn), grouped(r.plugged));
-  row(out, "old IOVAs read", "{} aborted, {} F_TRANSLATION of the guest's recorded", grouped(r.traffic.refused),
-      grouped(r.events_expected));
+  row(out, "old IOVAs read",
+      "{} aborted, {} F_TRANSLATION of the guest's recorded; {} for which there was no translation",
+      grouped(r.traffic.refused), grouped(r.events_expected), grouped(r.traffic.refused_ats));
   row(out, "commands", "{} by the guest's driver, {} by its SMMU", grouped(r.commands.driver),
       grouped(r.commands.smmu));
   row(out, "SYNCs", "{} by the guest's driver, {} by its SMMU", grouped(r.syncs.driver), grouped(r.syncs.smmu));
   row(out, "invalidations", "{} in {} calls of the monitor's", grouped(r.guest.invalidations), grouped(r.guest.calls));
   row(out, "on the host", "{} commands by the driver, {} by the SMMU", grouped(h.commands),
       grouped(r.hardware.commands));
+  row(out, "ATCs", "{} invalidations", grouped(r.hardware.atc_invalidations));
   if (!arguments.alone) {
     row(out, "hostile guest", "{} registers, {} commands ({} in error), {} STEs ({} refused), {} accesses ({} aborted)",
         grouped(r.hostile.registers), grouped(r.hostile.commands), grouped(r.other.command_errors),
@@ -119,16 +130,26 @@ Json nested_data(const NestedArguments& arguments, const scenario::NestedJobRepo
   if (!arguments.fault.empty()) {
     all["fault"] = arguments.fault;
   }
-  all["changes"] = {
-      {"total", r.changes.replaced_in_all()}, {"hitless_by_driver", r.changes.hitless}, {"maps", r.changes.maps},
-      {"unmaps", r.changes.unmaps},           {"domains_made_anew", r.changes.reborn},  {"pages_plugged", r.plugged}};
-  all["traffic"] = {{"jobs", r.traffic.jobs},         {"jobs_during_a_change", r.traffic.during},
-                    {"bytes_moved", r.traffic.moved}, {"bytes_verified", r.traffic.verified},
-                    {"aborts", r.traffic.aborts},     {"unmapped_reads_refused", r.traffic.refused}};
+  all["changes"] = {{"total", r.changes.replaced_in_all()},
+                    {"hitless_by_driver", r.changes.hitless},
+                    {"maps", r.changes.maps},
+                    {"unmaps", r.changes.unmaps},
+                    {"domains_made_anew", r.changes.reborn},
+                    {"pages_plugged", r.plugged},
+                    {"parents_replaced", r.parents_replaced},
+                    {"saved_and_restored", r.restored}};
+  all["traffic"] = {{"jobs", r.traffic.jobs},
+                    {"jobs_during_a_change", r.traffic.during},
+                    {"bytes_moved", r.traffic.moved},
+                    {"bytes_verified", r.traffic.verified},
+                    {"aborts", r.traffic.aborts},
+                    {"unmapped_reads_refused", r.traffic.refused},
+                    {"unmapped_reads_without_translation", r.traffic.refused_ats}};
   all["events"] = {{"expected", r.events_expected}, {"unexpected", r.events_unexpected}};
   all["guest_smmu"] = of(r.guest);
   all["host"] = {{"commands", r.host.commands},
                  {"syncs", r.host.syncs},
+                 {"atc_invalidations", r.hardware.atc_invalidations},
                  {"changes_in_place", r.host.changes_in_place + r.host.changes_store128},
                  {"changes_swung", r.host.changes_swung},
                  {"changes_disruptive", r.host.changes_disruptive},

@@ -9,9 +9,10 @@ namespace {
 
 void matrix(std::string& out, const scenario::ChangeCounts& changes) {
   using scenario::Kind;
-  for (std::size_t from = 0; from < scenario::kinds; ++from) {
+  constexpr auto of_rids = static_cast<std::size_t>(Kind::process);
+  for (std::size_t from = 0; from < of_rids; ++from) {
     std::string line;
-    for (std::size_t to = 0; to < scenario::kinds; ++to) {
+    for (std::size_t to = 0; to < of_rids; ++to) {
       line += fmt::format("{}to {} {}", to == 0 ? "" : ", ", scenario::name(static_cast<Kind>(to)),
                           grouped(changes.replaced[from][to]));
     }
