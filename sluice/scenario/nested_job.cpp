@@ -1,9 +1,13 @@
 #include <sluice/scenario/nested_job.hpp>
 
+#include <sluice/scenario/nested_parts.hpp>
+#include <sluice/scenario/nested_verdict.hpp>
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -12,87 +16,14 @@ namespace sluice::scenario {
 namespace {
 
 constexpr std::size_t guest_threads = 2;
-// The guest's names for its devices: in one leaf of its stream table and in others, and none the host's.
-constexpr std::array<std::uint32_t, 4> guest_streams{0x100, 0x101, 0x1ff, 0x3402};
-constexpr std::uint32_t hostile_stream = 0x12;
-
-// What its devices can do, and the PASIDs that they work with, as contexts 0, 1, ... of their engines.
-struct Ability {
-  bool ats{};
-  std::array<std::uint32_t, 2> pasids{}; // 0: none
-};
-constexpr std::array<Ability, guest_streams.size()> abilities{Ability{}, Ability{false, {1, 77}}, Ability{true, {}},
-                                                              Ability{true, {1, 300}}};
-constexpr unsigned pasid_bits = 9;
-
 constexpr std::uint64_t report_every = 256; // steps
 constexpr std::uint64_t plug_every = 16;
 constexpr std::uint64_t restore_every = 64;
 constexpr std::uint64_t new_parent_every = 128;
 constexpr std::uint64_t turns_max = 1ULL << 40;
 
-machine::HostConfig host_for(const NestedJobOptions& options) {
-  machine::HostConfig config;
-  config.fault = options.fault;
-  machine::SmmuConfig& smmu = config.smmus.emplace_back();
-  smmu.driver.stream_bits = 16;
-  smmu.features.ats = true;
-  smmu.features.substreamid_bits = 16;
-  config.port.arena.size = 32 << 20;
-  for (std::uint8_t device = 1; device <= guest_streams.size() + 1; ++device) {
-    // The hostile guest's has everything.
-    const Ability ability = device <= abilities.size() ? abilities.at(device - 1U) : Ability{true, {1, 2}};
-    machine::EngineConfig& engine = config.engines.emplace_back();
-    engine.address.device = device;
-    engine.show_pasid = true;
-    engine.engine.ats.capabilities.ats = ability.ats;
-    if (ability.pasids[0] != 0) {
-      engine.engine.ats.capabilities.pasid_bits = pasid_bits;
-      engine.engine.contexts = ability.pasids.size();
-    }
-  }
-  if (options.seeded) {
-    config.port.seeded.emplace().seed = options.seed;
-  }
-  return config;
-}
-
-VirtualMachine::Config guest_config() {
-  VirtualMachine::Config config;
-  for (unsigned i = 0; i < guest_streams.size(); ++i) {
-    config.devices.push_back({i, guest_streams[i]});
-  }
-  return config;
-}
-
-VirtualMachine::Config hostile_config() {
-  VirtualMachine::Config config;
-  config.name = "hostile guest";
-  config.ram = 2 << 20;
-  config.devices.push_back({guest_streams.size(), hostile_stream});
-  config.own.command_queue_log2 = 6;
-  return config;
-}
-
-driver::Config driver_config() {
-  driver::Config config;
-  config.event_wire = {true, GuestLines::line(vsmmu::Wire::event_queue)};
-  config.gerror_wire = {true, GuestLines::line(vsmmu::Wire::global_error)};
-  config.stream_bits = 16;
-  return config;
-}
-
-std::size_t stream_count() {
-  std::size_t count = 0;
-  for (const Ability& ability : abilities) {
-    count += 1 + static_cast<std::size_t>(std::count_if(ability.pasids.begin(), ability.pasids.end(),
-                                                        [](std::uint32_t pasid) { return pasid != 0; }));
-  }
-  return count;
-}
-
 platform::Owned<driver::Smmu> make_driver(VirtualMachine& vm) {
-  auto made = driver::Smmu::make(vm.platform(), vm.frame(), driver_config());
+  auto made = driver::Smmu::make(vm.platform(), vm.frame(), nested::driver());
   if (!made) {
     throw machine::DriverRefused{"the driver does not come up on the virtual SMMU"};
   }
@@ -107,7 +38,7 @@ public:
   NestedJobReport run(const std::function<void(const MainJobProgress&)>& progress);
 
 private:
-  void add_streams(std::size_t device, iommu::Device& known);
+  void add_streams();
   std::vector<EventBook::Requester> requesters() const;
   void disturb(std::uint64_t step);
   void start_hostile();
@@ -117,7 +48,6 @@ private:
   void compare_counters();
   void look_at_host();
   void end_guest();
-  void judge_work();
 
   NestedJobOptions options_;
   Findings findings_;
@@ -129,7 +59,6 @@ private:
   platform::Owned<driver::Smmu> driver_;          // the guest's
   std::optional<Site> site_;
   std::vector<Stream> streams_;
-  std::size_t added_{}; // of them
   std::optional<EventBook> events_;
   std::unique_ptr<Changer> changer_;
   Team team_;
@@ -142,41 +71,38 @@ private:
 };
 
 NestedJob::NestedJob(const NestedJobOptions& options)
-    : options_{options}, random_{options.seed}, host_{host_for(options)},
-      descriptors_{host_}, vm_{std::make_unique<VirtualMachine>(host_, descriptors_, guest_config())},
+    : options_{options}, random_{options.seed}, host_{nested::host(options.fault, options.seeded
+                                                                                      ? std::optional{options.seed}
+                                                                                      : std::nullopt)},
+      descriptors_{host_}, vm_{std::make_unique<VirtualMachine>(host_, descriptors_, nested::guest())},
       memory_{std::make_unique<machine::ClientMemory>(vm_->arena)}, driver_{make_driver(*vm_)},
       team_{*host_.port().schedule, findings_} {
   site_.emplace(
       Site{*driver_, host_.hardware(0), *memory_, host_.port().time, host_.port().schedule->seeded(), false, true});
-  std::vector<iommu::Device*> known;
-  for (std::size_t i = 0; i < guest_streams.size(); ++i) {
-    const auto device = driver_->add(&vm_->function(i), std::span{&guest_streams.at(i), 1});
-    if (!device) {
-      throw machine::DriverRefused{fmt::format("the guest's driver refuses StreamID {:#x}", guest_streams.at(i))};
-    }
-    known.push_back(*device);
-  }
-  streams_ = std::vector<Stream>(stream_count());
-  for (std::size_t i = 0; i < known.size(); ++i) {
-    add_streams(i, *known[i]);
-  }
+  add_streams();
   events_.emplace(requesters(), findings_);
   changer_ = std::make_unique<Changer>(*site_, streams_, *events_, random_.fork(), findings_);
 }
 
-// First what has no PASID, so that each device has a domain when its PASIDs get theirs.
-void NestedJob::add_streams(std::size_t device, iommu::Device& known) {
-  pcie::CopyEngine& engine = host_.engine(vm_->device(device).engine);
-  const auto add = [&](iommu::Target target, std::optional<unsigned> context) {
-    Stream& stream = streams_.at(added_);
-    stream.index = added_++;
-    stream.endpoint = {&engine, &known, guest_streams.at(device), target, context};
-  };
-  add({}, {});
-  const auto& pasids = abilities.at(device).pasids;
-  for (unsigned context = 0; context < pasids.size() && pasids.at(context) != 0; ++context) {
-    engine.set_context(context, pasids.at(context));
-    add(iommu::Target::pasid(pasids.at(context)), context);
+void NestedJob::add_streams() {
+  const auto targets = nested::targets();
+  streams_ = std::vector<Stream>(targets.size());
+  std::map<unsigned, iommu::Device*> known;
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    const nested::Target& t = targets[i];
+    if (!known.contains(t.device)) {
+      const auto device = driver_->add(&vm_->function(t.device), std::span{&t.stream, 1});
+      if (!device) {
+        throw machine::DriverRefused{fmt::format("the guest's driver refuses StreamID {:#x}", t.stream)};
+      }
+      known[t.device] = *device;
+    }
+    pcie::CopyEngine& engine = host_.engine(vm_->device(t.device).engine);
+    if (t.context) {
+      engine.set_context(*t.context, t.target.value());
+    }
+    streams_[i].index = i;
+    streams_[i].endpoint = {&engine, known[t.device], t.stream, t.target, t.context};
   }
 }
 
@@ -192,8 +118,8 @@ void NestedJob::start_hostile() {
   if (!options_.hostile) {
     return;
   }
-  other_ = std::make_unique<VirtualMachine>(host_, descriptors_, hostile_config());
-  const Engine engine{&host_.engine(other_->device(0).engine), nullptr, hostile_stream};
+  other_ = std::make_unique<VirtualMachine>(host_, descriptors_, nested::hostile());
+  const Engine engine{&host_.engine(other_->device(0).engine), nullptr, nested::hostile_stream};
   hostile_ = std::make_unique<HostileGuest>(*other_, engine, host_.hardware(0), host_.port().time, random_.fork());
   hostile_actor_ =
       host_.port().schedule->start("hostile guest", [this](const std::stop_token& stop) { hostile_->run(stop); });
@@ -323,39 +249,6 @@ void NestedJob::end_guest() {
   vm_.reset();
 }
 
-// A run that did nothing would hold every rule.
-void NestedJob::judge_work() {
-  const auto missing = [&](Kind from, Kind to) {
-    if (report_.changes.replaced[static_cast<std::size_t>(from)][static_cast<std::size_t>(to)] == 0) {
-      findings_.add(Rule::work, fmt::format("{} was never replaced by {}", name(from), name(to)));
-    }
-  };
-  missing(Kind::stage1, Kind::stage1);
-  missing(Kind::stage1, Kind::identity);
-  missing(Kind::identity, Kind::stage1);
-  missing(Kind::stage1, Kind::process);
-  missing(Kind::process, Kind::stage1);
-  missing(Kind::process, Kind::process);
-  const ChangeCounts& c = report_.changes;
-  if (report_.traffic.during == 0 || report_.traffic.refused == 0 || c.unmaps == 0 || c.reborn == 0) {
-    findings_.add(Rule::work,
-                  "no access met a change, nothing was unmapped and read again, or no domain was made anew");
-  }
-  if (report_.traffic.refused_ats == 0 || report_.hardware.atc_invalidations == 0 || report_.parents_replaced == 0 ||
-      report_.restored == 0) {
-    findings_.add(Rule::work, "no device cached a translation, or the guest never had another HWPT or SMMU under it");
-  }
-  if (report_.guest.invalidations == 0 || report_.host.events_of_guests == 0 || report_.plugged == 0) {
-    findings_.add(Rule::work,
-                  "the host had nothing to invalidate, no event for the guest, or its memory never changed");
-  }
-  const HostileCounts& h = report_.hostile;
-  if (options_.hostile && (h.registers == 0 || h.stes == 0 || h.dma == 0 || report_.other.command_errors == 0 ||
-                           report_.other.invalidations == 0)) {
-    findings_.add(Rule::work, "the hostile guest did not do everything that it can");
-  }
-}
-
 NestedJobReport NestedJob::run(const std::function<void(const MainJobProgress&)>& progress) {
   changer_->attach_all();
   start_hostile();
@@ -381,7 +274,7 @@ NestedJobReport NestedJob::run(const std::function<void(const MainJobProgress&)>
                                            report_.remains.driver_dma, report_.remains.driver_plain));
   }
   if (!cut_short) {
-    judge_work();
+    judge_work(report_, options_.hostile, findings_);
   }
   report_.checks = findings_.checks();
   if (cut_short) {
@@ -393,10 +286,6 @@ NestedJobReport NestedJob::run(const std::function<void(const MainJobProgress&)>
 }
 
 } // namespace
-
-bool NestedJobReport::holds() const {
-  return !checks.empty() && std::all_of(checks.begin(), checks.end(), [](const Check& c) { return c.holds(); });
-}
 
 NestedJobReport run_nested_job(const NestedJobOptions& options,
                                const std::function<void(const MainJobProgress&)>& progress) {

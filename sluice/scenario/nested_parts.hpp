@@ -1,0 +1,30 @@
+#pragma once
+
+#include <sluice/machine/host.hpp>
+#include <sluice/scenario/virtual_machine.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+// What a nested run is made of: a host with its devices, a guest that has most of them, and one that has the last.
+namespace sluice::scenario::nested {
+
+inline constexpr std::uint32_t hostile_stream = 0x12; // its guest's name
+
+machine::HostConfig host(machine::HostFault fault, std::optional<std::uint64_t> seed);
+VirtualMachine::Config guest();
+VirtualMachine::Config hostile();
+driver::Config driver();
+
+// What the guest attaches domains to.
+struct Target {
+  unsigned device{}; // of the guest's
+  std::uint32_t stream{};
+  iommu::Target target{};
+  std::optional<unsigned> context{}; // of the engine's
+};
+// Of each device first what has no PASID, so that it has a domain when its PASIDs get theirs.
+std::vector<Target> targets();
+
+} // namespace sluice::scenario::nested

@@ -1,0 +1,43 @@
+#include <sluice/scenario/nested_verdict.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace sluice::scenario {
+
+bool NestedJobReport::holds() const {
+  return !checks.empty() && std::all_of(checks.begin(), checks.end(), [](const Check& c) { return c.holds(); });
+}
+
+void judge_work(const NestedJobReport& report, bool hostile, Findings& findings) {
+  const auto missing = [&](Kind from, Kind to) {
+    if (report.changes.replaced[static_cast<std::size_t>(from)][static_cast<std::size_t>(to)] == 0) {
+      findings.add(Rule::work, fmt::format("{} was never replaced by {}", name(from), name(to)));
+    }
+  };
+  missing(Kind::stage1, Kind::stage1);
+  missing(Kind::stage1, Kind::identity);
+  missing(Kind::identity, Kind::stage1);
+  missing(Kind::stage1, Kind::process);
+  missing(Kind::process, Kind::stage1);
+  missing(Kind::process, Kind::process);
+  const ChangeCounts& c = report.changes;
+  if (report.traffic.during == 0 || report.traffic.refused == 0 || c.unmaps == 0 || c.reborn == 0) {
+    findings.add(Rule::work, "no access met a change, nothing was unmapped and read again, or no domain was made anew");
+  }
+  if (report.traffic.refused_ats == 0 || report.hardware.atc_invalidations == 0 || report.parents_replaced == 0 ||
+      report.restored == 0) {
+    findings.add(Rule::work, "no device cached a translation, or the guest never had another HWPT or SMMU under it");
+  }
+  if (report.guest.invalidations == 0 || report.host.events_of_guests == 0 || report.plugged == 0) {
+    findings.add(Rule::work, "the host had nothing to invalidate, no event for the guest, or its memory never changed");
+  }
+  const HostileCounts& h = report.hostile;
+  if (hostile && (h.registers == 0 || h.stes == 0 || h.dma == 0 || report.other.command_errors == 0 ||
+                  report.other.invalidations == 0)) {
+    findings.add(Rule::work, "the hostile guest did not do everything that it can");
+  }
+}
+
+} // namespace sluice::scenario
