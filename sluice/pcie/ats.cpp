@@ -103,6 +103,8 @@ void Ats::on_config_write() {
 }
 
 void Ats::reset() {
+  capabilities_.reset();
+  was_enabled_.store(false);
   atc_.clear();
   pages_.reset();
 }

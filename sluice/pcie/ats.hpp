@@ -36,9 +36,8 @@ public:
   model::AtcAnswer invalidate(const model::AtcInvalidation& invalidation);
   bool completed(std::uint8_t tag);
 
-  // After each write of configuration space.
+  // After each write of configuration space, and as after a reset of the function.
   void on_config_write();
-  // As after a reset of the function: what it had is gone, and its controls are as software has restored them.
   void reset();
 
   // For tests: how invalidations are met.

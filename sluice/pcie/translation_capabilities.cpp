@@ -89,4 +89,19 @@ void TranslationCapabilities::set_stopped(bool stopped) {
   }
 }
 
+void TranslationCapabilities::reset() {
+  if (ats_ != 0) {
+    space_.set(at(ats_, pci::ats_control), 2, 0);
+  }
+  if (pasid_ != 0) {
+    space_.set(at(pasid_, pci::pasid_control), 2, 0);
+  }
+  if (pri_ != 0) {
+    space_.set(at(pri_, pci::pri_control), 2, 0);
+    space_.set(at(pri_, pci::pri_status), 1, 0);
+    space_.set(at(pri_, pci::pri_allocation), 4, 0);
+    set_stopped(true);
+  }
+}
+
 } // namespace sluice::pcie

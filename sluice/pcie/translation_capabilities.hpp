@@ -48,6 +48,8 @@ public:
   void set_unexpected_index() { raise_status(platform::pci::pri_unexpected_index); }
   // 10.5.2.3 Stopped: PRI is not enabled and all requests are over.
   void set_stopped(bool stopped);
+  // As after a reset of the function.
+  void reset();
 
 private:
   bool control(std::uint16_t capability, std::uint16_t at, std::uint16_t bit) const {

@@ -2,6 +2,7 @@
 
 #include <sluice/uapi/errno.hpp>
 #include <sluice/uapi/vfio.hpp>
+#include <sluice/vfio/translation_controls.hpp>
 
 namespace sluice::vfio {
 
@@ -21,7 +22,9 @@ std::unique_ptr<File> Cdev::open() { return std::make_unique<File>(*this); }
 
 // As the host's PCI code hands a device over: reset, decoding memory, no bus master.
 void Cdev::start() {
+  TranslationControls controls{function_};
   function_.power_cycle();
+  controls.restore();
   function_.config_write(config::command, 2, config::command_memory_space);
   const MutexGuard guard{host_.sync, view_mutex_};
   view_.open();
@@ -33,12 +36,18 @@ void Cdev::start() {
 void Cdev::stop() {
   function_.config_write(config::command, 2, 0);
   interrupts_.close();
+  reset_function();
+}
+
+void Cdev::reset_function() {
+  TranslationControls controls{function_};
   function_.reset();
+  controls.restore();
 }
 
 // What the client has set in configuration space stays, and so do its interrupts.
 void Cdev::reset() {
-  function_.reset();
+  reset_function();
   interrupts_.restore();
 }
 

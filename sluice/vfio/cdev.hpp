@@ -44,6 +44,7 @@ private:
   void start();
   void stop();
   void reset();
+  void reset_function();
 
   pcie::Function& function_;
   iommu::Device& device_;

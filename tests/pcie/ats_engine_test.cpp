@@ -110,11 +110,12 @@ TEST_F(AtsEngineTest, AnEngineWithoutATSDoesNotSupportInvalidations) {
   EXPECT_EQ(plain.ats(), nullptr);
 }
 
-TEST_F(AtsEngineTest, AResetForgetsTranslationsAndKeepsWhatSoftwareRestores) {
+TEST_F(AtsEngineTest, AResetForgetsEverything) {
   enable_ats();
   EXPECT_TRUE(read(at_iova, value).complete());
   engine.reset();
-  EXPECT_TRUE(driver().ats_enabled());
+  EXPECT_FALSE(driver().ats_enabled());
+  enable_ats();
   EXPECT_TRUE(read(at_iova, value).complete());
   EXPECT_EQ(counters().translation_requests, 2u);
 }

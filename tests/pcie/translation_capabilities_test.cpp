@@ -102,6 +102,16 @@ TEST_F(Translation, PRIIsEnabledAgainOnlyWhenAllItsRequestsAreOver) {
   EXPECT_TRUE(driver.enable_pri(8).ok());
 }
 
+TEST_F(Translation, AResetOfTheFunctionDisablesAll) {
+  ASSERT_TRUE(driver.enable_pasid(true, false).ok());
+  ASSERT_TRUE(driver.enable_pri(8).ok());
+  ASSERT_TRUE(driver.enable_ats(12).ok());
+  capabilities.reset();
+  EXPECT_FALSE(driver.ats_enabled() || driver.pasid_enabled() || driver.pri_enabled());
+  EXPECT_EQ(capabilities.allocation(), 0u);
+  EXPECT_TRUE(driver.pri_stopped() && driver.pasid_in_response());
+}
+
 TEST_F(Translation, WhereTheWayToTheSMMULetsNoATSThroughThereIsNone) {
   function.facts_.ats_allowed = false;
   EXPECT_FALSE(driver.has_ats() || driver.has_pri());
