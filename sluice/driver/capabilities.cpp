@@ -16,7 +16,7 @@ bool contradicts(const IdRegisters& id) {
                         id.idr0.get(IDR0::STALL_MODEL) == StallModel::reserved ||
                         id.idr3.get(IDR3::BBML) == Bbml::reserved || id.idr5.get(IDR5::VAX) == Vax::reserved;
   const bool sizes = id.idr1.get(IDR1::CMDQS) > max_queue_log2 || id.idr1.get(IDR1::EVENTQS) > max_queue_log2 ||
-                     stream_id_bits(id) > 32 || substream_id_bits(id) > 20;
+                     id.idr1.get(IDR1::PRIQS) > max_queue_log2 || stream_id_bits(id) > 32 || substream_id_bits(id) > 20;
   const bool no_granule =
       !has_granule(id, Granule::k4) && !has_granule(id, Granule::k16) && !has_granule(id, Granule::k64);
   return no_stage || reserved || sizes || no_granule;
@@ -56,6 +56,7 @@ base::Result<Capabilities> decode(const IdRegisters& id) {
   c.substream_bits = substream_id_bits(id);
   c.command_queue_log2 = static_cast<unsigned>(id.idr1.get(IDR1::CMDQS));
   c.event_queue_log2 = static_cast<unsigned>(id.idr1.get(IDR1::EVENTQS));
+  c.page_request_queue_log2 = static_cast<unsigned>(id.idr1.get(IDR1::PRIQS));
   c.attr_types = has(id, Feature::attr_types);
   c.range_invalidate = has(id, Feature::range_tlbi);
   c.s2fwb = c.stage2 && id.idr3.get(IDR3::FWB) == 1;

@@ -21,11 +21,14 @@ struct Capabilities {
 
   unsigned stream_bits{};    // IDR1.SIDSIZE
   unsigned substream_bits{}; // IDR1.SSIDSIZE
-  unsigned command_queue_log2{}, event_queue_log2{};
+  unsigned command_queue_log2{}, event_queue_log2{}, page_request_queue_log2{};
   bool attr_types{};       // IDR1.ATTR_TYPES_OVR
   bool range_invalidate{}; // IDR3.RIL
   bool s2fwb{};            // IDR3.FWB
   bool dirty{};            // IDR0.HTTU: access flag and dirty state
+
+  // Something can wait for software to bring a page.
+  bool pages_wait() const { return pri || stalls != arch::StallModel::terminate; }
 
   unsigned output_bits{};  // IDR5.OAS
   unsigned virtual_bits{}; // IDR5.VAX

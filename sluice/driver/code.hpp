@@ -14,7 +14,7 @@ enum class Code : std::uint16_t {
   irq_ctrl_timed_out, // IRQ_CTRL as written, IRQ_CTRLACK
   gbpa_timed_out,     // GBPA
   no_irq,             // line: the port has none such, or it is taken
-  queue_shrunk,       // 0: commands, 1: events; log2 wanted, log2 made
+  queue_shrunk,       // 0: commands, 1: events, 2: page requests; log2 wanted, log2 made
   // Command queue
   sync_timed_out,      // position, CMDQ_PROD, CMDQ_CONS
   space_timed_out,     // position, CMDQ_PROD, CMDQ_CONS
@@ -36,9 +36,15 @@ enum class Code : std::uint16_t {
   event_overflow,       // EVENTQ_PROD
   events_dropped,       // how many, because they came faster than they could be read
   global_error,         // GERROR, GERRORN
-  page_request_no_room, // StreamID, STAG: answered with a failure
+  page_request_no_room, // StreamID, STAG or PRGIndex: answered, but nobody has served it
   page_request_late,    // how many groups their handlers have let wait for too long
   service_failure,      // GERROR: 6.3.19 SFM_ERR
+  // Page requests of PCIe functions
+  page_requests_overflow,      // PRIQ_PROD
+  page_request_unknown_stream, // both words of the record
+  page_requests_no_credits,    // StreamID: others have all that there is room for
+  page_requests_not_enabled,   // StreamID: PRI was in use when it was to be enabled, and stays off
+  page_requests_not_stopped,   // StreamID: not all was over in time
 };
 
 } // namespace sluice::driver

@@ -33,8 +33,10 @@ struct Config {
   iommu::Stage stage{iommu::Stage::any}; // of paging domains that do not say
   Wire event_wire{};
   Wire gerror_wire{};
+  Wire page_request_wire{};
   unsigned command_queue_log2{10}; // entries; IDR1 may say less, and less is taken where memory is short
   unsigned event_queue_log2{10};
+  unsigned page_request_queue_log2{10};
   unsigned stream_bits{25};           // StreamIDs below 2^this; IDR1.SIDSIZE may say less
   bool linear_stream_table{};         // also where two levels are possible
   bool ats{true};                     // endpoints may cache translations, where system and SMMU permit it
@@ -45,6 +47,8 @@ struct Config {
   // What waits for an answer can only be told in the command queue, for which an interrupt that has interrupted a
   // submitter must not wait. If so, records that want an answer are left for poll().
   bool interrupts_may_wait{true};
+  // Page requests that one PCIe function may have under way; 0: none has PRI.
+  unsigned page_requests_per_function{32};
   unsigned page_requests{256};                     // groups and pages that may wait at once; more are answered `failed`
   std::uint64_t page_request_timeout_us{10000000}; // for which a handler may let a group wait
 };

@@ -25,6 +25,9 @@ struct Counters {
   std::uint64_t events_unhandled{};       // nobody wanted them
   std::uint64_t events_of_guests{};       // handed on to a guest
   std::uint64_t event_overflows{};        // times that the SMMU reported lost records. 7.4
+  std::uint64_t pages_requested{};        // records of the PRI queue read
+  std::uint64_t page_requests_unknown{};  // of a StreamID that no device has
+  std::uint64_t page_request_overflows{}; // times that the SMMU lost some and answered for itself. 8.2
   std::uint64_t global_errors{};          // GERROR bits seen, CMDQ_ERR apart
   iommu::PageRequestCounters page_requests{};
 };

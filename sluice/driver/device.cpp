@@ -39,6 +39,8 @@ SmmuDevice::SmmuDevice(iommu::Unit& unit, Parts& parts, platform::PciFunction* f
                                                                                  parts.platform.memory},
       can_ats_{parts.config.ats && parts.capabilities.ats && function != nullptr &&
                platform::PciTranslation{*function}.has_ats()},
+      can_pri_{can_ask_for_pages()}, answers_name_pasids_{can_pri_ && shape_.bits != 0 &&
+                                                          platform::PciTranslation{*function}.pasid_in_response()},
       domain_{parts.idle} {}
 
 SmmuDevice::~SmmuDevice() { parts_.platform.memory.free(sids_.data(), room_ * sizeof(StreamID)); }

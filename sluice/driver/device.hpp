@@ -39,6 +39,8 @@ public:
   // With the unit's mutex held: what fail_atc() left to do.
   void block();
   SmmuDevice* next_due{}; // while it is in Parts::due
+  // 10.5.2.3 PRG Response PASID Required
+  bool answers_name_pasids() const { return answers_name_pasids_; }
   // What a guest calls it, if one does; in a read section or with the unit's mutex held.
   Vdevice* vdevice() const { return vdevice_.load(base::Order::acquire); }
 
@@ -46,6 +48,9 @@ public:
   void set_vdevice(Vdevice* vdevice) { vdevice_.store(vdevice, base::Order::release); }
   // Its PASIDs are enabled and its ATS is off, whatever it was left with.
   void take_over();
+  // The page requests that it may have under way are taken from what all devices have.
+  void borrow_credits();
+  void return_credits();
   // Its CD at a PASID says `cd` from now on. Errors: those of the commands.
   void rewrite(SubstreamID pasid, const arch::Cd& cd, iommu::Change& change);
   iommu::Change go_idle(); // from the abort that new entries begin with
@@ -103,6 +108,10 @@ private:
   void start_ats(iommu::Change& change);
   void stop_ats(iommu::Change& change);
   void invalidate_atc(const Listener& listener, iommu::Change& change);
+  // 10.5.2: the same of pages that endpoints ask for; what is under way is answered with `response`.
+  bool can_ask_for_pages() const;
+  void start_pri();
+  void stop_pri(iommu::PageResponse response, iommu::Change& change);
 
   Parts& parts_;
   platform::PciFunction* function_;
@@ -112,10 +121,15 @@ private:
   CdShape shape_;
   CdWriter cds_;
   const bool can_ats_;
+  const bool can_pri_;
+  const bool answers_name_pasids_;
   base::Atomic<SmmuDomain*> domain_; // of the RID
   base::Atomic<CdTable*> table_{nullptr};
   base::Atomic<Vdevice*> vdevice_{nullptr};
   bool ats_{}; // PCI ATS is enabled, and EATS is 1
+  bool pri_{}; // and PRI
+  std::uint32_t credits_{};
+  std::uint32_t serving_{}; // attachments to domains that serve page requests
   base::Atomic<std::uint32_t> failed_{0};
 };
 

@@ -20,6 +20,9 @@ bool SmmuDevice::wants_ats(const Ste& ste, bool forbidden) const {
 }
 
 Ste SmmuDevice::with_ats(Ste ste, bool forbidden) const {
+  if (answers_name_pasids_ && ste.get(Ste::Config) == SteConfig::stage1) {
+    ste.set(Ste::PPAR, 1); // 8.2: and so do those that the SMMU gives for itself
+  }
   return wants_ats(ste, forbidden) ? ste.with(Ste::EATS, Eats::full) : ste;
 }
 
@@ -40,9 +43,8 @@ void SmmuDevice::take_over() {
     return;
   }
   platform::PciTranslation pci{*function_};
-  if (pci.ats_enabled()) {
-    pci.disable_ats();
-  }
+  pci.disable_pri();
+  pci.disable_ats();
   if (max_pasids() != 0 && !pci.pasid_enabled()) {
     static_cast<void>(pci.enable_pasid(pci.can_execute(), pci.can_be_privileged()));
   }
@@ -82,7 +84,9 @@ void SmmuDevice::fail_atc() {
   if (failed_.exchange(1) != 0) {
     return;
   }
-  platform::PciTranslation{*function_}.disable_ats();
+  platform::PciTranslation pci{*function_};
+  pci.disable_pri();
+  pci.disable_ats();
   parts_.health.error(Code::device_failed, sids_[0]);
   SmmuDevice* first = parts_.due.load(Order::relaxed);
   do {

@@ -36,6 +36,12 @@ Change SmmuDevice::commit(Attachment& attachment, Attachment* old) {
     audience->add(next);
   }
   Change change;
+  serving_ += next.smmu_domain().serves_page_requests();
+  serving_ -= old != nullptr && old->domain().serves_page_requests();
+  const bool pri = ats && can_pri_ && serving_ != 0;
+  if (!pri) {
+    stop_pri(iommu::PageResponse::served, change);
+  }
   if (ats_ && !ats) {
     stop_ats(change);
   }
@@ -45,6 +51,9 @@ Change SmmuDevice::commit(Attachment& attachment, Attachment* old) {
     invalidate_atc(next, change);
   } else if (ats && change.confirmed) {
     start_ats(change);
+  }
+  if (pri && !pri_ && ats_ && change.confirmed) {
+    start_pri();
   }
   if (!change.hitless) {
     parts_.health.warn(Code::change_disruptive, sids_[0], static_cast<std::uint64_t>(change.gap));
@@ -129,7 +138,12 @@ Change SmmuDevice::write_entry(SmmuAttachment& next) {
 
 Change SmmuDevice::detach_and_free(Attachment& attachment) {
   auto& old = static_cast<SmmuAttachment&>(attachment);
-  Change change = old.target().is_rid() ? take_rid(old) : take_pasid(old);
+  Change change;
+  serving_ -= old.domain().serves_page_requests();
+  if (serving_ == 0) {
+    stop_pri(iommu::PageResponse::invalid, change);
+  }
+  change += old.target().is_rid() ? take_rid(old) : take_pasid(old);
   change.confirmed = change.confirmed && !failed(); // memory may say so already, but the SMMU has not
   parts_.page_requests.settle(*this, old.target(), iommu::PageResponse::failed);
   let_go(old, change);
@@ -242,6 +256,9 @@ void SmmuDevice::quarantine() {
 }
 
 void SmmuDevice::block() {
+  if (std::exchange(pri_, false)) {
+    platform::PciTranslation{*function_}.disable_pri();
+  }
   if (std::exchange(ats_, false)) {
     platform::PciTranslation{*function_}.disable_ats();
   }

@@ -19,6 +19,7 @@ iommu::PageAsker asker_of(const iommu::Fault& fault) {
 void Smmu::poll() {
   look_at_errors();
   read_events(true);
+  parts_->page_request_queue.read();
   if (parts_->due.load(Order::relaxed) != nullptr) {
     const platform::MutexGuard guard{platform().sync, mutex()};
     block_failed();
@@ -32,14 +33,22 @@ void Smmu::read_events(bool may_wait) {
   }
 }
 
+void Smmu::read_page_requests() {
+  if (parts_->config.interrupts_may_wait) {
+    parts_->page_request_queue.read();
+  }
+}
+
 void Smmu::expire_page_requests() {
   if (const unsigned late = parts_->page_requests.expire()) {
     parts_->health.error(Code::page_request_late, late);
   }
 }
 
+bool Smmu::wants_answer(const Event& event) const { return to_fault(event).stalled; }
+
 // 3.12.2: each stalled transaction is answered, whoever it belongs to.
-bool Smmu::on_event(const Event& event, bool may_wait) {
+bool Smmu::on_record(const Event& event, bool may_wait) {
   iommu::Fault fault = to_fault(event);
   if (fault.stalled && !may_wait) {
     return false;
@@ -111,6 +120,9 @@ void Smmu::look_at_errors() {
   if (active.get(GERROR::SFM_ERR) == 1) {
     parts_->health.error(Code::service_failure, active.raw());
     parts_->health.fail(Code::service_failure);
+  }
+  if (active.get(GERROR::PRIQ_ABT_ERR) == 1) {
+    parts_->page_request_queue.lost();
   }
   errors.acknowledge(active);
 }

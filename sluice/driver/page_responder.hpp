@@ -11,7 +11,7 @@ public:
   explicit PageResponder(CommandQueue& commands) : commands_{commands} {}
 
   iommu::Domain* domain_of(const iommu::PageAsker& asker) override;
-  // 4.7.1. No CMD_SYNC: what is consumed will happen. Of a queue that has failed nobody waits for an answer.
+  // 4.7.1, 4.5.2. No CMD_SYNC: what is consumed will happen. Of a queue that has failed nobody waits for an answer.
   void send(const iommu::PageAsker& asker, iommu::PageResponse response) override;
 
 private:

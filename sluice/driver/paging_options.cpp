@@ -14,8 +14,7 @@ constexpr unsigned smaller(unsigned a, unsigned b) { return a < b ? a : b; }
 
 Result<pagetable::Stage> stage_of(const Capabilities& capabilities, iommu::Stage preferred,
                                   const iommu::PagingOptions& options) {
-  if ((options.dirty && !capabilities.dirty) ||
-      (options.page_requests && capabilities.stalls == StallModel::terminate)) {
+  if ((options.dirty && !capabilities.dirty) || (options.page_requests && !capabilities.pages_wait())) {
     return Errc::unsupported;
   }
   if (options.nest_parent) {

@@ -9,6 +9,7 @@
 #include <sluice/driver/health.hpp>
 #include <sluice/driver/held.hpp>
 #include <sluice/driver/invalidation.hpp>
+#include <sluice/driver/page_request_queue.hpp>
 #include <sluice/driver/page_responder.hpp>
 #include <sluice/driver/ste_writer.hpp>
 #include <sluice/driver/stream_table.hpp>
@@ -29,7 +30,8 @@ struct Parts {
                                                                                                      health,
                                                                                                      c.timeout_us},
         commands{p, registers, errors, health, c.timeout_us}, streams{p.memory}, writer{streams, commands, p.memory},
-        asids{p.memory, p.sync}, vmids{p.memory, p.sync}, responder{commands}, page_requests{p, responder} {}
+        asids{p.memory, p.sync}, vmids{p.memory, p.sync}, responder{commands}, page_requests{p, responder},
+        page_request_queue{p, registers, health, capabilities, streams, page_requests} {}
 
   Tags& tags(pagetable::Stage stage) { return stage == pagetable::Stage::one ? asids : vmids; }
   void count(Way way) {
@@ -56,6 +58,7 @@ struct Parts {
   InvalidationCounts invalidations;
   PageResponder responder;
   iommu::PageRequests page_requests;
+  PageRequestQueue page_request_queue;
   StaticDomain* idle{};                                 // where requests of devices go that are attached to nothing
   std::array<base::Atomic<std::uint64_t>, 5> changes{}; // by Way
 };

@@ -72,7 +72,11 @@ Status Smmu::allocate() {
       return s;
     }
   }
-  if (c.stalls != StallModel::terminate) {
+  const auto queue = p.page_request_queue.make(p.config);
+  if (!queue) {
+    return queue;
+  }
+  if (c.pages_wait()) {
     const auto requests = p.page_requests.make(p.config.page_requests, p.config.page_request_timeout_us);
     if (!requests) {
       return requests;
@@ -83,6 +87,10 @@ Status Smmu::allocate() {
   }
   if (events_.log2() != events) {
     p.health.warn(Code::queue_shrunk, 1, events, events_.log2());
+  }
+  const unsigned requests = smaller(p.config.page_request_queue_log2, c.page_request_queue_log2);
+  if (p.page_request_queue.works() && p.page_request_queue.log2() != requests) {
+    p.health.warn(Code::queue_shrunk, 2, requests, p.page_request_queue.log2());
   }
   return {};
 }
@@ -116,7 +124,11 @@ Status Smmu::start() {
     return commands;
   }
   events_.program();
-  auto cr0 = CR0{}.with(CR0::CMDQEN, 1).with(CR0::EVENTQEN, 1);
+  const bool page_requests = p.page_request_queue.works();
+  if (page_requests) {
+    p.page_request_queue.program();
+  }
+  const auto cr0 = CR0{}.with(CR0::CMDQEN, 1).with(CR0::EVENTQEN, 1).with(CR0::PRIQEN, page_requests);
   const auto events = p.handshake.cr0(cr0);
   if (!events) {
     return events;
@@ -176,6 +188,17 @@ Status Smmu::start_interrupts() {
     p.registers.write(GERROR_IRQ_CFG0{});
     p.registers.write(EVENTQ_IRQ_CFG0{});
   }
+  const bool page_requests = p.page_request_queue.works();
+  if (page_requests) {
+    if (has(p.capabilities.id, Feature::msi)) {
+      p.registers.write(PRIQ_IRQ_CFG0{});
+    }
+    p.registers.write(PRIQ_IRQ_CFG2{}); // LO: when it is no longer empty
+    const auto pages = page_request_handler_.connect(p.config.page_request_wire);
+    if (!pages) {
+      return pages;
+    }
+  }
   const auto events = event_handler_.connect(p.config.event_wire);
   if (!events) {
     return events;
@@ -186,7 +209,8 @@ Status Smmu::start_interrupts() {
   }
   const auto wanted = IRQ_CTRL{}
                           .with(IRQ_CTRL::EVENTQ_IRQEN, p.config.event_wire.connected)
-                          .with(IRQ_CTRL::GERROR_IRQEN, p.config.gerror_wire.connected);
+                          .with(IRQ_CTRL::GERROR_IRQEN, p.config.gerror_wire.connected)
+                          .with(IRQ_CTRL::PRIQ_IRQEN, page_requests && p.config.page_request_wire.connected);
   return wanted.raw() == 0 ? Status{} : p.handshake.irq_ctrl(wanted);
 }
 
@@ -221,6 +245,7 @@ bool Smmu::stop() {
   confirmed = p.handshake.irq_ctrl(IRQ_CTRL{}).ok() && confirmed;
   event_handler_.disconnect();
   gerror_handler_.disconnect();
+  page_request_handler_.disconnect();
   return p.handshake.cr0(CR0{}).ok() && confirmed;
 }
 
@@ -237,6 +262,7 @@ Smmu::~Smmu() {
   // It may still read its tables and write its event queue: their memory is never used again.
   parts_->health.error(Code::tables_held);
   events_.forget();
+  parts_->page_request_queue.forget();
   static_cast<void>(parts_.release());
 }
 

@@ -15,7 +15,8 @@ using base::Status;
 Smmu::Smmu(const platform::Platform& platform, platform::Owned<Parts> parts)
     : iommu::Unit{platform}, parts_{std::move(parts)}, identity_{*this, *parts_, iommu::DomainType::identity},
       blocked_{*this, *parts_, iommu::DomainType::blocked}, events_{platform.memory, parts_->registers, parts_->health},
-      event_handler_{*this, &Smmu::on_event_wire}, gerror_handler_{*this, &Smmu::look_at_errors} {
+      event_handler_{*this, &Smmu::on_event_wire}, gerror_handler_{*this, &Smmu::look_at_errors},
+      page_request_handler_{*this, &Smmu::read_page_requests} {
   parts_->idle = parts_->config.idle == Idle::identity ? &identity_ : &blocked_;
 }
 
@@ -34,11 +35,14 @@ Counters Smmu::counters() const {
   c.invalidations_by_page = parts_->invalidations.pages.load(Order::relaxed);
   c.invalidations_by_range = parts_->invalidations.ranges.load(Order::relaxed);
   c.invalidations_of_all = parts_->invalidations.everything.load(Order::relaxed);
-  c.events = events_.events();
+  c.events = events_.records();
   c.events_unknown = unknown_streams_.load(Order::relaxed);
   c.events_unhandled = unhandled_.load(Order::relaxed);
   c.events_of_guests = guest_events_.load(Order::relaxed);
   c.event_overflows = events_.overflows();
+  c.pages_requested = parts_->page_request_queue.records();
+  c.page_requests_unknown = parts_->page_request_queue.unknown();
+  c.page_request_overflows = parts_->page_request_queue.overflows();
   c.global_errors = global_errors_.load(Order::relaxed);
   c.page_requests = parts_->page_requests.counters();
   return c;
@@ -115,6 +119,7 @@ Status Smmu::add_locked(SmmuDevice& device) {
   for (const StreamID sid : sids) {
     parts_->streams.set_owner(sid, &device);
   }
+  device.borrow_credits();
   return {};
 }
 
@@ -170,12 +175,14 @@ Status Smmu::remove(iommu::Device& device) {
       parts_->streams.set_owner(sid, nullptr);
     }
     parts_->page_requests.settle(d, iommu::PageResponse::failed);
+    d.return_credits();
     if (d.function() != nullptr) { // 7.8.9.3: its ATS is off by now
       static_cast<void>(platform::PciTranslation{*d.function()}.disable_pasid());
     }
   }
   platform().sync.reclaim(); // an event that is being reported may name it
-  if (d.failed()) {          // those domains that could not be told have its StreamIDs in their audience
+  parts_->page_requests.forget(d);
+  if (d.failed()) { // those domains that could not be told have its StreamIDs in their audience
     const platform::MutexGuard guard{platform().sync, mutex()};
     parts_->held.add(d);
   } else {

@@ -6,7 +6,7 @@
 #include <sluice/driver/config.hpp>
 #include <sluice/driver/counters.hpp>
 #include <sluice/driver/domain.hpp>
-#include <sluice/driver/event_queue.hpp>
+#include <sluice/driver/output_queue.hpp>
 #include <sluice/driver/parts.hpp>
 #include <sluice/driver/support.hpp>
 #include <sluice/iommu/device.hpp>
@@ -20,7 +20,7 @@ namespace sluice::driver {
 class SmmuDevice;
 
 // One SMMUv3, Non-secure interface.
-class Smmu final : public iommu::Unit, private EventReader {
+class Smmu final : public iommu::Unit, private RecordReader<arch::Event> {
 public:
   // Probes, resets and enables. `mmio` outlives the Smmu. Errors: bad_hardware, missing_feature (see decode),
   // no_memory, timed_out (a handshake; the log says which), illegal_command, command_abort, smmu_failed (the first
@@ -107,7 +107,9 @@ private:
   void on_event_wire() { read_events(parts_->config.interrupts_may_wait); }
   void read_events(bool may_wait);
   void look_at_errors();
-  bool on_event(const arch::Event& event, bool may_wait) override;
+  void read_page_requests();
+  bool on_record(const arch::Event& event, bool may_wait) override;
+  bool wants_answer(const arch::Event& event) const override;
   void report(SmmuDevice& device, iommu::Fault& fault, const arch::Event& event);
   void expire_page_requests();
   bool give_to_guest(const SmmuDevice& device, const iommu::Domain* domain, const arch::Event& event);
@@ -119,6 +121,7 @@ private:
   EventQueue events_;
   Handler event_handler_;
   Handler gerror_handler_;
+  Handler page_request_handler_;
   bool touched_{}; // registers have been written
   base::Atomic<std::uint64_t> unknown_streams_{0};
   base::Atomic<std::uint64_t> unhandled_{0};

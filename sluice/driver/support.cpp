@@ -32,7 +32,7 @@ Why why_not(const Capabilities& c, bool coherent, Facility facility) {
   case Facility::ats:
     return unless(c.ats);
   case Facility::pri:
-    return c.pri ? Why::not_implemented : Why::id_register;
+    return unless(c.pri);
   case Facility::stalls:
     return unless(c.stalls != StallModel::terminate);
   case Facility::dirty:

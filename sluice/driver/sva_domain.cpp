@@ -88,8 +88,9 @@ Result<iommu::Domain*> SvaDomain::make(iommu::Unit& unit, platform::Mutex& mutex
 
 SvaDomain::SvaDomain(iommu::Unit& unit, platform::Mutex& mutex, Parts& parts, iommu::AddressSpace& space,
                      const TableFormat& format, Granule granule, std::uint16_t asid)
-    : SmmuDomain{unit, iommu::DomainType::sva, geometry_of(format)}, mutex_{mutex}, parts_{parts}, space_{space},
-      fields_{fields_of(format, granule)}, mair_{format.mair}, granule_{granule}, tag_{pagetable::Stage::one, asid} {}
+    : SmmuDomain{unit, iommu::DomainType::sva, geometry_of(format), parts.capabilities.pages_wait()}, mutex_{mutex},
+      parts_{parts}, space_{space}, fields_{fields_of(format, granule)}, mair_{format.mair}, granule_{granule},
+      tag_{pagetable::Stage::one, asid} {}
 
 void SvaDomain::free_self() { platform::Owned<SvaDomain>{parts_.platform.memory, this}.reset(); }
 

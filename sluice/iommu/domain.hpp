@@ -80,7 +80,8 @@ public:
 
   // Page requests of attached devices, if the domain was made for them. Null: they are answered with `invalid`. When it
   // returns the handler before is not running and will not be called again, and what it has left without an answer has
-  // been answered with `failed`. Errors: unsupported. Not in a read section.
+  // been answered with `failed`, and groups of PCIe functions with `invalid`. Errors: unsupported. Not in a read
+  // section.
   base::Status set_page_request_handler(PageRequestHandler* handler);
   bool takes_page_requests() const { return requests_.load(base::Order::acquire) != nullptr; }
   // Hands a group to the handler, if there is one. In a read section.

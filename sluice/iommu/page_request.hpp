@@ -24,7 +24,7 @@ struct PageRequest {
 enum class PageResponse : std::uint8_t {
   served,  // the pages are there: try again
   invalid, // there is nothing at these addresses
-  failed,  // they cannot be had, now or later
+  failed,  // they cannot be had, now or later; a PCIe function then asks for no more pages until it is reset
 };
 
 // Names a group until it is answered; an old one names nothing.
@@ -51,7 +51,8 @@ struct PageRequestGroup {
   PageTicket ticket; // for Unit::respond, there and then or later
 };
 
-// Called in a read section, from an interrupt or from whoever polls: no waiting, no attach, no destroy.
+// Called in a read section, from an interrupt, from whoever polls, or from whoever takes away the last domain that
+// serves page requests of a device: no waiting, no attach, no destroy, no lock that is held around such calls.
 class PageRequestHandler {
 public:
   virtual void on_page_requests(const PageRequestGroup& group) = 0;

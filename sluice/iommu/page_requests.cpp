@@ -43,8 +43,8 @@ PageRequests::~PageRequests() {
 std::uint32_t PageRequests::find(const PageAsker& asker) const {
   for (std::uint32_t i = 0; i < size_; ++i) {
     const Slot& s = slots_[i];
-    if (s.state == State::collecting && s.asker.requester == asker.requester && s.asker.target == asker.target &&
-        s.asker.tag == asker.tag) {
+    if (s.state == State::collecting && s.asker.device == asker.device && s.asker.requester == asker.requester &&
+        s.asker.target == asker.target && s.asker.tag == asker.tag) {
       return i;
     }
   }
@@ -58,6 +58,7 @@ std::uint32_t PageRequests::open(const PageAsker& asker) {
     free_slot_ = slot.next_free;
     slot.asker = asker;
     slot.state = State::collecting;
+    slot.deadline = platform_.time.now_ns() + timeout_ns_;
     open_.fetch_add(1, Order::relaxed);
   }
   return index;
@@ -65,8 +66,9 @@ std::uint32_t PageRequests::open(const PageAsker& asker) {
 
 void PageRequests::append(Slot& slot, const PageRequest& request) {
   const std::uint32_t index = free_page_;
-  if (slot.count == max_pages || index == none) {
-    slot.too_long = true;
+  slot.too_long = slot.too_long || slot.count == max_pages;
+  slot.no_room = slot.no_room || index == none;
+  if (slot.too_long || slot.no_room) {
     return;
   }
   free_page_ = pages_[index].next;
@@ -107,9 +109,10 @@ auto PageRequests::collect(const PageAsker& asker, const PageRequest& request, b
   if (!last) {
     return {Arrival::collected};
   }
-  if (slot.too_long) {
+  if (slot.too_long || slot.no_room) {
+    const auto arrival = slot.too_long ? Arrival::too_long : Arrival::no_room;
     close(index);
-    return {Arrival::no_room};
+    return {arrival};
   }
   // With the lock held: whoever ends the attachment has told domain_of() before he takes it to settle what he finds.
   slot.domain = responder_.domain_of(asker);
@@ -133,9 +136,13 @@ auto PageRequests::add(const PageAsker& asker, const PageRequest& request, bool 
     break;
   case Arrival::no_room:
     count(overflowed_);
-    if (last) {
-      responder_.send(asker, PageResponse::failed);
+    if (last) { // 8.2: as the hardware does when its queue is full
+      responder_.send(asker, asker.stalled ? PageResponse::failed : PageResponse::served);
     }
+    break;
+  case Arrival::too_long:
+    count(overflowed_);
+    responder_.send(asker, PageResponse::invalid);
     break;
   case Arrival::refused:
     count(refused_);
@@ -151,7 +158,9 @@ auto PageRequests::add(const PageAsker& asker, const PageRequest& request, bool 
   return c.arrival;
 }
 
+// In a read section, so that whoever reclaims knows that what has been taken has been sent.
 base::Status PageRequests::answer(PageTicket ticket, PageResponse response) {
+  const platform::ReadSection section{platform_.sync};
   PageAsker asker;
   {
     const SpinGuard guard{platform_.sync, lock_};
@@ -184,15 +193,17 @@ std::uint32_t PageRequests::take(std::uint32_t from, Matches matches, PageAsker&
   return none;
 }
 
-// Nothing is sent with the lock held.
+// Nothing is sent with the lock held. What is given up here is for its function no reason to give up all (10.4.2.1).
 template <class Matches>
 unsigned PageRequests::answer_all(Matches matches, PageResponse response, base::Atomic<std::uint64_t>& counter) {
+  const platform::ReadSection section{platform_.sync};
   unsigned answered = 0;
   PageAsker asker;
   for (std::uint32_t i = take(0, matches, asker); i != none; i = take(i + 1, matches, asker)) {
     count(counter);
     ++answered;
-    responder_.send(asker, response);
+    const bool all_would_end = response == PageResponse::failed && !asker.stalled;
+    responder_.send(asker, all_would_end ? PageResponse::invalid : response);
   }
   return answered;
 }
@@ -204,12 +215,6 @@ void PageRequests::settle(const Device& device, Target target, PageResponse resp
 
 void PageRequests::settle(const Device& device, PageResponse response) {
   static_cast<void>(answer_all([&](const Slot& s) { return s.asker.device == &device; }, response, settled_));
-  const SpinGuard guard{platform_.sync, lock_};
-  for (std::uint32_t i = 0; i < size_; ++i) {
-    if (slots_[i].state == State::collecting && slots_[i].asker.device == &device) {
-      close(i);
-    }
-  }
 }
 
 void PageRequests::settle(const Domain& domain, PageResponse response) {
@@ -221,21 +226,35 @@ unsigned PageRequests::expire() {
     return 0;
   }
   const std::uint64_t now = platform_.time.now_ns();
-  return answer_all([&](const Slot& s) { return s.deadline <= now; }, PageResponse::failed, late_);
+  const auto late = [&](const Slot& s) { return s.deadline <= now; };
+  unfinished_.fetch_add(close_collected(late), Order::relaxed);
+  return answer_all(late, PageResponse::failed, late_);
+}
+
+template <class Matches>
+unsigned PageRequests::close_collected(Matches matches) {
+  const SpinGuard guard{platform_.sync, lock_};
+  unsigned closed = 0;
+  for (std::uint32_t i = 0; i < size_; ++i) {
+    if (slots_[i].state == State::collecting && matches(slots_[i])) {
+      close(i);
+      ++closed;
+    }
+  }
+  return closed;
+}
+
+void PageRequests::forget(const Device& device) {
+  static_cast<void>(close_collected([&](const Slot& s) { return s.asker.device == &device; }));
 }
 
 void PageRequests::drop_collected() {
-  const SpinGuard guard{platform_.sync, lock_};
-  for (std::uint32_t i = 0; i < size_; ++i) {
-    if (slots_[i].state == State::collecting) {
-      close(i);
-    }
-  }
+  static_cast<void>(close_collected([](const Slot&) { return true; }));
 }
 
 PageRequestCounters PageRequests::counters() const {
   const auto get = [](const base::Atomic<std::uint64_t>& n) { return n.load(Order::relaxed); };
-  return {get(groups_), get(answered_), get(refused_), get(settled_), get(late_), get(overflowed_)};
+  return {get(groups_), get(answered_), get(refused_), get(settled_), get(late_), get(overflowed_), get(unfinished_)};
 }
 
 } // namespace sluice::iommu

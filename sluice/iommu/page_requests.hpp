@@ -18,6 +18,7 @@ struct PageAsker {
   Target target{};
   std::uint16_t tag{};
   bool stalled{};
+  bool answer_has_pasid{}; // of a group: its answer names the PASID, if it has one
 };
 
 // The unit behind a PageRequests.
@@ -38,13 +39,16 @@ struct PageRequestCounters {
   std::uint64_t settled{};    // by the end of their attachment or handler
   std::uint64_t late{};       // by the time-out
   std::uint64_t overflowed{}; // there was no room
+  std::uint64_t unfinished{}; // forgotten, because their last page did not come in time
 };
 
-// The groups of one unit that wait for an answer. Nothing is allocated after make(): what finds no room is answered
-// with `failed`. Any thread.
+// The groups of one unit that wait for an answer. Nothing is allocated after make(): of what finds no room a stalled
+// transaction is answered with `failed`, and a group with `served`, so that its function asks again. `failed` ends all
+// page requests of a PCIe function (10.4.2.1): of a group only a handler says it, and where others would it is
+// `invalid`.
 class PageRequests {
 public:
-  // Pages of one group; a longer one is answered with `failed`.
+  // Pages of one group; a longer one is answered with `invalid`.
   static constexpr std::size_t max_pages = 32;
 
   PageRequests(const platform::Platform& platform, PageResponder& responder)
@@ -61,6 +65,7 @@ public:
     delivered, // to the domain's handler
     refused,   // there is none; answered
     no_room,   // answered, if the group has ended
+    too_long,  // likewise
   };
   // One more request; `last` ends its group. By one thread at a time, in a read section.
   Arrival add(const PageAsker& asker, const PageRequest& request, bool last);
@@ -73,7 +78,10 @@ public:
   void settle(const Device& device, Target target, PageResponse response);
   void settle(const Device& device, PageResponse response);
   void settle(const Domain& domain, PageResponse response);
-  // Answers what has waited for too long with `failed`, and says how many that were.
+  // A device that is no more: its groups that have not ended never will.
+  void forget(const Device& device);
+  // Answers what has waited for too long with `failed`, and says how many that were. Groups whose last page has not
+  // come in that time are forgotten.
   unsigned expire();
   // The hardware has lost records: groups that have not ended may never do so.
   void drop_collected();
@@ -90,7 +98,7 @@ private:
     std::uint64_t deadline{};
     std::uint32_t generation{};
     State state{};
-    bool too_long{};
+    bool too_long{}, no_room{};
     std::uint32_t next_free{};
     std::uint32_t first{none}; // pages
     std::uint32_t last{none};
@@ -115,6 +123,8 @@ private:
   template <class Matches>
   std::uint32_t take(std::uint32_t from, Matches matches, PageAsker& asker);
   template <class Matches>
+  unsigned close_collected(Matches matches);
+  template <class Matches>
   unsigned answer_all(Matches matches, PageResponse response, base::Atomic<std::uint64_t>& counter);
 
   static void count(base::Atomic<std::uint64_t>& counter) { counter.fetch_add(1, base::Order::relaxed); }
@@ -129,7 +139,8 @@ private:
   std::uint32_t free_slot_{none};
   std::uint32_t free_page_{none};
   base::Atomic<std::uint32_t> open_{0}; // slots that are not free
-  base::Atomic<std::uint64_t> groups_{0}, answered_{0}, refused_{0}, settled_{0}, late_{0}, overflowed_{0};
+  base::Atomic<std::uint64_t> groups_{0}, answered_{0}, refused_{0}, settled_{0}, late_{0}, overflowed_{0},
+      unfinished_{0};
 };
 
 } // namespace sluice::iommu

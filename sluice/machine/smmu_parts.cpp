@@ -11,6 +11,7 @@ namespace {
 
 driver::Config with_wires(driver::Config config, platform::IrqLine first) {
   config.event_wire = {true, first + static_cast<platform::IrqLine>(model::Wire::event_queue)};
+  config.page_request_wire = {true, first + static_cast<platform::IrqLine>(model::Wire::pri_queue)};
   config.gerror_wire = {true, first + static_cast<platform::IrqLine>(model::Wire::global_error)};
   return config;
 }

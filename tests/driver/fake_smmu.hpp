@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sluice/arch/command.hpp>
+#include <sluice/arch/pri.hpp>
 #include <sluice/arch/queues.hpp>
 #include <sluice/arch/registers.hpp>
 #include <sluice/base/atomic.hpp>
@@ -115,26 +116,15 @@ public:
 
   // A record in the event queue, as the SMMU writes it; false if it was full.
   bool put_event(const std::array<std::uint64_t, 4>& words) {
-    using namespace arch;
     const std::scoped_lock lock{mutex_};
-    const auto where = EVENTQ_BASE::from(registers_[EVENTQ_BASE::offset]);
-    const auto log2 = static_cast<unsigned>(where.get(EVENTQ_BASE::LOG2SIZE));
-    auto& prod = registers_[EVENTQ_PROD::offset];
-    const auto cons = static_cast<std::uint32_t>(registers_[EVENTQ_CONS::offset]);
-    if (queue_full(static_cast<std::uint32_t>(prod), cons, log2)) {
-      if (((prod ^ cons) & queue_flag) == 0) {
-        prod ^= queue_flag;
-      }
-      return false;
-    }
-    const std::uint64_t at =
-        where.get(EVENTQ_BASE::ADDR) + event_size * queue_index(static_cast<std::uint32_t>(prod), log2);
-    auto* to = static_cast<std::uint64_t*>(*arena_.at(at, event_size));
-    for (unsigned i = 0; i < 4; ++i) {
-      __atomic_store_n(to + i, words[i], __ATOMIC_RELEASE);
-    }
-    prod = (prod & queue_flag) | queue_advance(static_cast<std::uint32_t>(prod), log2);
-    return true;
+    return put<arch::EVENTQ_BASE, arch::EVENTQ_PROD, arch::EVENTQ_CONS>(words);
+  }
+  // The same in the PRI queue, in which nothing is written until an overflow has been acknowledged. 8.2
+  bool put_page_request(const arch::PriRecord& record) {
+    const std::scoped_lock lock{mutex_};
+    const bool lost =
+        ((registers_[arch::PRIQ_PROD::offset] ^ registers_[arch::PRIQ_CONS::offset]) & arch::queue_flag) != 0;
+    return !lost && put<arch::PRIQ_BASE, arch::PRIQ_PROD, arch::PRIQ_CONS>(record.w);
   }
   // Activates errors. 6.3.19
   void raise(arch::GERROR bits) {
@@ -155,6 +145,28 @@ public:
   }
 
 private:
+  template <class Base, class Prod, class Cons, std::size_t N>
+  bool put(const std::array<std::uint64_t, N>& words) {
+    using namespace arch;
+    const auto where = Base::from(registers_[Base::offset]);
+    const auto log2 = static_cast<unsigned>(where.get(Base::LOG2SIZE));
+    auto& prod = registers_[Prod::offset];
+    const auto cons = static_cast<std::uint32_t>(registers_[Cons::offset]);
+    if (queue_full(static_cast<std::uint32_t>(prod), cons, log2)) {
+      if (((prod ^ cons) & queue_flag) == 0) {
+        prod ^= queue_flag;
+      }
+      return false;
+    }
+    const std::uint64_t at = where.get(Base::ADDR) + 8 * N * queue_index(static_cast<std::uint32_t>(prod), log2);
+    auto* to = static_cast<std::uint64_t*>(*arena_.at(at, 8 * N));
+    for (std::size_t i = 0; i < N; ++i) {
+      __atomic_store_n(to + i, words[i], __ATOMIC_RELEASE);
+    }
+    prod = (prod & queue_flag) | queue_advance(static_cast<std::uint32_t>(prod), log2);
+    return true;
+  }
+
   void write(std::uint32_t offset, std::uint64_t value) {
     using namespace arch;
     const std::scoped_lock lock{mutex_};

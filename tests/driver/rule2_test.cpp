@@ -14,7 +14,7 @@ using iommu::Stage;
 // Each attach from each state, with a table of CDs of either format.
 template <class F>
 void each_attach(F f) {
-  for (const auto kind : {PasidMachine::With::two_levels, PasidMachine::With::linear, PasidMachine::With::ats}) {
+  for (const auto kind : PasidMachine::kinds) {
     for (const DeviceState& state : device_states()) {
       for (const Action& action : attach_actions()) {
         SCOPED_TRACE(state.text() + ": " + action.text() + PasidMachine::name(kind));
@@ -65,7 +65,7 @@ TEST(Rule2, AFailedAllocationChangesNothing) {
           << "and the next attempt succeeds";
     }
   });
-  EXPECT_EQ(sweeps + refused, 3 * device_states().size() * attach_actions().size());
+  EXPECT_EQ(sweeps + refused, std::size(PasidMachine::kinds) * device_states().size() * attach_actions().size());
   for (const auto& [n, count] : lengths) {
     std::printf("%d sweeps succeeded when allocation %llu was to fail\n", count, static_cast<unsigned long long>(n));
   }
@@ -143,7 +143,7 @@ std::map<std::uint64_t, int> stop_after_each_command(Each each) {
       EXPECT_TRUE(c.m.logged(Code::sync_timed_out));
       EXPECT_TRUE(c.m.logged(Code::device_failed));
       EXPECT_TRUE(c.device->failed());
-      EXPECT_FALSE(c.function.ats());
+      EXPECT_FALSE(c.function.ats() || c.function.pri());
       for (const StreamID sid : PasidMachine::sids) {
         EXPECT_EQ(c.m.ste(sid)->get(Ste::Config), SteConfig::abort) << "blocked";
       }
@@ -179,7 +179,7 @@ TEST(Rule2, AChangeWhoseWaitRunsOutIsCompletedAndItsDeviceQuarantined) {
 
 TEST(Rule2, ADetachWhoseWaitRunsOutIsCompletedAndItsDeviceQuarantined) {
   const auto lengths = stop_after_each_command([](auto f) {
-    for (const auto kind : {PasidMachine::With::two_levels, PasidMachine::With::linear, PasidMachine::With::ats}) {
+    for (const auto kind : PasidMachine::kinds) {
       for (const DeviceState& state : device_states()) {
         for (const Action& action : detach_actions()) {
           SCOPED_TRACE(state.text() + ": " + action.text() + PasidMachine::name(kind));
@@ -269,7 +269,7 @@ TEST(Rule2, AtEachCommandOfAChangeEachRequestMeetsTheOldConfigurationOrTheNew) {
     c.m.fake.on_command = {};
   };
   each_attach(check);
-  for (const auto kind : {PasidMachine::With::two_levels, PasidMachine::With::linear, PasidMachine::With::ats}) {
+  for (const auto kind : PasidMachine::kinds) {
     for (const DeviceState& state : device_states()) {
       for (const Action& action : detach_actions()) {
         SCOPED_TRACE(state.text() + ": " + action.text() + PasidMachine::name(kind));

@@ -80,29 +80,34 @@ struct PasidMachine {
   static constexpr unsigned pasid_bits = 9;
   static constexpr StreamID sids[] = {0x10, 0x210};
 
-  enum class With { two_levels, linear, ats };
+  enum class With { two_levels, linear, pci };
+  static constexpr With kinds[] = {With::two_levels, With::linear, With::pci};
   static const char* name(With kind) {
-    constexpr const char* names[] = {"", ", linear", ", with ATS"};
+    constexpr const char* names[] = {"", ", linear", ", with ATS and PRI"};
     return names[static_cast<int>(kind)];
   }
 
   explicit PasidMachine(const DeviceState& state, With kind = With::two_levels,
                         const hosted::PortConfig& config = small())
-      : m{config} {
-    m.fake.id(m.fake.get<arch::IDR0>().with(arch::IDR0::ATS, kind == With::ats));
+      : function{pasid_bits, true, 40}, m{config} {
+    const bool pci = kind == With::pci;
+    m.fake.id(m.fake.get<arch::IDR0>().with(arch::IDR0::ATS, pci).with(arch::IDR0::PRI, pci));
     give_substreams(m.fake);
+    m.fake.id(m.fake.get<arch::IDR1>().with(arch::IDR1::PRIQS, 5));
     auto wish = Machine::quick();
     wish.linear_cd_tables = kind == With::linear;
     EXPECT_TRUE(m.start(wish));
-    auto added = m.smmu->add(kind == With::ats ? &function : nullptr, sids, {.pasid_bits = pasid_bits});
+    auto added = m.smmu->add(pci ? &function : nullptr, sids, {.pasid_bits = pasid_bits});
     EXPECT_TRUE(added.ok());
     m.devices.insert(*added);
     device = static_cast<driver::SmmuDevice*>(*added);
     for (const char c : {'A', 'P', 'Q', 'N'}) {
-      domains[c] = &m.paging();
+      domains[c] = &paging(iommu::Stage::first, pci && c != 'Q');
     }
-    domains['S'] = &m.paging(iommu::Stage::second);
-    domains['T'] = &m.paging(iommu::Stage::second);
+    domains['S'] = &paging(iommu::Stage::second, false);
+    domains['T'] = &paging(iommu::Stage::second, pci);
+    function.on_ats = [this](bool) { EXPECT_FALSE(function.pri()) << "it asks for pages only with ATS"; };
+    function.on_pri = [this](bool on) { EXPECT_TRUE(!on || function.ats()); };
     for (auto& [c, space] : spaces) {
       auto made = m.smmu->make_sva(space);
       EXPECT_TRUE(made.ok());
@@ -118,6 +123,11 @@ struct PasidMachine {
     for (const auto& [pasid, c] : state.pasids) {
       EXPECT_TRUE(device->attach(*domains[c], iommu::Target::pasid(pasid)).ok());
     }
+  }
+  iommu::Domain& paging(iommu::Stage stage, bool serves) {
+    auto made = m.try_paging({.stage = stage, .page_requests = serves});
+    EXPECT_TRUE(made.ok());
+    return **made;
   }
   static hosted::PortConfig small() { return {.arena = {.size = 8 << 20}}; }
   static void give_substreams(FakeSmmu& fake, unsigned bits = 20) {

@@ -191,24 +191,25 @@ TEST_F(Serving, WhatFindsNoRoomIsAnsweredWithAFailure) {
   EXPECT_EQ(add(stall(9)), Arrival::delivered) << "and there is room again";
 }
 
-TEST_F(Serving, AGroupWithMorePagesThanThereIsRoomForIsAnsweredWithAFailure) {
+TEST_F(Serving, AGroupWithMorePagesThanThereIsRoomForIsToAskAgain) {
   for (int i = 0; i < 9; ++i) {
     add(group(1), 0x1000, false);
   }
   EXPECT_TRUE(responder.sent.empty()) << "only the last page has an answer";
   EXPECT_EQ(add(group(1)), Arrival::no_room);
-  EXPECT_EQ(responder.sent.size(), 1U);
+  EXPECT_EQ(responder.sent, (std::vector{std::pair(std::uint16_t{1}, PageResponse::served)}));
   EXPECT_EQ(add(group(2)), Arrival::delivered) << "its pages are free again";
 }
 
-TEST_F(LongServing, AGroupLongerThanTheMostIsAnsweredWithAFailure) {
+TEST_F(LongServing, AGroupLongerThanTheMostIsInvalidAndEndsNothingElse) {
   for (const std::size_t pages : {PageRequests::max_pages, PageRequests::max_pages + 1}) {
     Arrival arrival{};
     for (std::size_t i = 0; i < pages; ++i) {
       arrival = add(group(1), 0x1000 * i, i + 1 == pages);
     }
-    EXPECT_EQ(arrival, pages > PageRequests::max_pages ? Arrival::no_room : Arrival::delivered);
+    EXPECT_EQ(arrival, pages > PageRequests::max_pages ? Arrival::too_long : Arrival::delivered);
   }
+  EXPECT_EQ(responder.sent, (std::vector{std::pair(std::uint16_t{1}, PageResponse::invalid)}));
 }
 
 TEST_F(Serving, TheEndOfAnAttachmentAnswersWhatCameThroughIt) {
@@ -227,6 +228,7 @@ TEST_F(Serving, TheEndOfAnAttachmentAnswersWhatCameThroughIt) {
 TEST_F(Serving, TheEndOfADeviceForgetsGroupsThatHaveNotEnded) {
   add(group(1), 0x1000, false);
   requests.settle(x, PageResponse::failed);
+  requests.forget(x);
   EXPECT_TRUE(responder.sent.empty());
   add(group(1), 0x2000);
   ASSERT_EQ(keeper.pages[0].size(), 1U);
@@ -251,6 +253,40 @@ TEST_F(BriefServing, AHandlerThatIsLateIsAnsweredForAndCounted) {
   EXPECT_EQ(responder.sent, (std::vector{std::pair(std::uint16_t{5}, PageResponse::failed)}));
   EXPECT_EQ(requests.answer(keeper.groups[0].ticket, PageResponse::served), Errc::not_found);
   EXPECT_EQ(requests.counters().late, 1U);
+}
+
+TEST_F(BriefServing, AGroupWhoseLastPageDoesNotComeIsForgottenAndGetsNoAnswer) {
+  add(group(1), 0x1000, false);
+  const auto end = port.time.now_ns() + 20'000'000;
+  while (port.time.now_ns() < end) {
+    port.time.relax();
+  }
+  EXPECT_EQ(requests.expire(), 0U);
+  EXPECT_EQ(requests.counters().unfinished, 1U);
+  EXPECT_TRUE(responder.sent.empty()) << "8.1: only the last page of a group has an answer";
+  add(group(1), 0x2000);
+  EXPECT_EQ(keeper.pages[0].size(), 1U);
+}
+
+// Whoever had the StreamID before has gone with half a group.
+TEST_F(Serving, PagesOfADeviceThatHasGoneAreNotThoseOfTheNext) {
+  add(group(1), 0x1000, false);
+  auto asker = group(1);
+  asker.device = &y;
+  const platform::ReadSection section{port.sync};
+  EXPECT_EQ(requests.add(asker, {.iova = 0x2000, .read = true}, true), Arrival::delivered);
+  EXPECT_EQ(keeper.groups[0].device, &y);
+  EXPECT_EQ(keeper.pages[0].size(), 1U);
+}
+
+// 10.4.2.1: a failure would end all page requests of the function.
+TEST_F(Serving, AGroupThatIsGivenUpIsInvalidButItsHandlerMaySayFailed) {
+  add(group(1));
+  add(group(2));
+  EXPECT_TRUE(requests.answer(keeper.groups[0].ticket, PageResponse::failed).ok());
+  requests.settle(domain, PageResponse::failed);
+  EXPECT_EQ(responder.sent, (std::vector{std::pair(std::uint16_t{1}, PageResponse::failed),
+                                         std::pair(std::uint16_t{2}, PageResponse::invalid)}));
 }
 
 TEST_F(Serving, AHandlerThatGoesLeavesNothingUnanswered) {
