@@ -15,6 +15,7 @@ enum class Errc : std::uint8_t {
   in_use,           // the object still has users (an attached domain, a referenced parent)
   already_exists,   // the identifier is taken
   not_found,        // no such object or identifier
+  unresponsive,     // a user was asked to let go, as often as is sensible, and has not
   not_attached,     // replace or detach where nothing is attached
   already_attached, // attach where something is attached: use replace
   // Arguments

@@ -8,7 +8,8 @@ namespace sluice::driver {
 using base::Errc;
 
 NestedDomain::NestedDomain(iommu::Unit& unit, Parts& parts, Viommu& viommu, const GuestSte& guest)
-    : SmmuDomain{unit, iommu::DomainType::nested, {}}, parts_{parts}, viommu_{viommu}, guest_{guest} {
+    : SmmuDomain{unit, iommu::DomainType::nested, {}, /*serves_page_requests=*/true}, parts_{parts}, viommu_{viommu},
+      guest_{guest} {
   viommu_.hold();
 }
 

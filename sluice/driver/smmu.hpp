@@ -43,6 +43,7 @@ public:
 
   iommu::Domain& identity() override { return identity_; }
   iommu::Domain& blocked() override { return blocked_; }
+  bool can_track_dirty() const override { return why_not(Facility::dirty) == Why::available; }
   base::Result<iommu::Domain*> make_paging(const iommu::PagingOptions& options) override;
   base::Result<iommu::Domain*> make_sva(iommu::AddressSpace& space) override;
 

@@ -46,7 +46,8 @@ struct PageRequestGroup {
   Device* device{};
   Domain* domain{};
   Target target{};
-  bool stalled{}; // the transaction itself waits: one page
+  bool stalled{};      // the transaction itself waits: one page
+  std::uint16_t tag{}; // what hardware calls it
   std::span<const PageRequest> pages;
   PageTicket ticket; // for Unit::respond, there and then or later
 };

@@ -124,7 +124,7 @@ auto PageRequests::collect(const PageAsker& asker, const PageRequest& request, b
   slot.deadline = platform_.time.now_ns() + timeout_ns_;
   copy(slot, pages);
   return {Arrival::delivered,
-          {asker.device, slot.domain, asker.target, asker.stalled, std::span{pages}.first(slot.count),
+          {asker.device, slot.domain, asker.target, asker.stalled, asker.tag, std::span{pages}.first(slot.count),
            PageTicket{index, slot.generation}}};
 }
 

@@ -39,6 +39,8 @@ public:
 
   virtual Domain& identity() = 0;
   virtual Domain& blocked() = 0;
+  // Whether it makes domains with PagingOptions::dirty.
+  virtual bool can_track_dirty() const { return false; }
   // Errors: unsupported (no such stage or combination), invalid_argument (page_sizes), no_memory, ids_exhausted,
   // smmu_failed.
   virtual base::Result<Domain*> make_paging(const PagingOptions& options) = 0;

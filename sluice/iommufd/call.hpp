@@ -44,8 +44,6 @@ struct Call {
   }
 };
 
-using Handler = base::Status (*)(Call&);
-
 struct CallEntry {
   std::uint32_t number;
   std::uint32_t size;     // of the structure as we know it

@@ -1,6 +1,8 @@
 #include <sluice/iommu/unit.hpp>
 #include <sluice/iommufd/call.hpp>
+#include <sluice/iommufd/fault_queue.hpp>
 #include <sluice/iommufd/hwpt.hpp>
+#include <sluice/iommufd/undo.hpp>
 #include <sluice/iommufd/viommu.hpp>
 #include <sluice/uapi/iommufd.hpp>
 
@@ -26,20 +28,21 @@ Result<Hwpt*> alloc_paging(Call& call, const u::HwptAlloc& cmd, Device& device, 
   }
   const bool dirty = (cmd.flags & u::hwpt_dirty_tracking) != 0;
   const bool parent = (cmd.flags & u::hwpt_nest_parent) != 0;
-  if (dirty && (device.facts().capabilities & u::hw_cap_dirty_tracking) == 0) {
+  if (dirty && ((device.capabilities() & u::hw_cap_dirty_tracking) == 0 || (parent && !call.host().dirty_parents))) {
     return Errc::unsupported;
   }
-  // Faults of a parent go to the guest; data of a kind of IOMMU belongs to nested tables. A fault queue is not built
-  // yet.
-  if ((cmd.flags & u::hwpt_fault_id_valid) != 0 || cmd.data_len != 0) {
+  // Faults of a parent go to the guest; data of a kind of IOMMU belongs to nested tables.
+  const bool faults = (cmd.flags & u::hwpt_fault_id_valid) != 0;
+  if ((faults && parent) || cmd.data_len != 0) {
     return Errc::unsupported;
   }
-  auto domain = device.device().unit().make_paging(
-      {.nest_parent = parent, .pasid = (cmd.flags & u::hwpt_pasid) != 0, .dirty = dirty});
-  if (!domain) {
-    return domain.error();
+  iommu::PagingOptions options{
+      .nest_parent = parent, .pasid = (cmd.flags & u::hwpt_pasid) != 0, .dirty = dirty, .page_requests = faults};
+  auto made = HwptPaging::make(ioas, device.device().unit(), options);
+  if (faults && made == Errc::unsupported) {
+    options.page_requests = false; // nothing waits here
+    made = HwptPaging::make(ioas, device.device().unit(), options);
   }
-  auto made = HwptPaging::make(ioas, **domain, parent);
   if (!made) {
     return made.error();
   }
@@ -54,7 +57,7 @@ Result<Hwpt*> alloc_nested(Call& call, const u::HwptAlloc& cmd, Device& device, 
   if (&viommu.parent().domain().unit() != &device.device().unit()) {
     return Errc::invalid_argument;
   }
-  if (cmd.flags != 0 || cmd.data_len == 0) {
+  if ((cmd.flags & ~std::uint32_t{u::hwpt_fault_id_valid}) != 0 || cmd.data_len == 0) {
     return Errc::unsupported;
   }
   if (cmd.data_len > longest_data) {
@@ -64,11 +67,11 @@ Result<Hwpt*> alloc_nested(Call& call, const u::HwptAlloc& cmd, Device& device, 
   if (auto status = call.host().caller.read(cmd.data_uptr, data); !status) {
     return status.error();
   }
-  auto domain = viommu.viommu().nested_alloc(cmd.data_type, data);
-  if (!domain) {
-    return domain.error();
+  auto made = HwptNested::make(viommu, cmd.data_type, data);
+  if (!made) {
+    return made.error();
   }
-  auto added = call.objects().add(std::make_unique<HwptNested>(viommu, **domain));
+  auto added = call.objects().add(std::move(*made));
   if (!added) {
     return added.error();
   }
@@ -111,10 +114,18 @@ Status hwpt_alloc(Call& call) {
   if (!hwpt) {
     return hwpt.error();
   }
+  Undo undo{[&] { call.objects().remove(**hwpt); }};
+  if ((cmd.flags & u::hwpt_fault_id_valid) != 0) {
+    auto queue = call.objects().get<FaultQueue>(cmd.fault_id);
+    if (!queue) {
+      return queue.error();
+    }
+    (*hwpt)->set_faults(**queue);
+  }
   cmd.out_hwpt_id = (*hwpt)->id();
   auto status = call.respond();
-  if (!status) {
-    call.objects().remove(**hwpt);
+  if (status) {
+    undo.keep();
   }
   return status;
 }
@@ -152,7 +163,7 @@ Status get_hw_info(Call& call) {
   cmd.data_len = static_cast<std::uint32_t>(known.size);
   cmd.data_type = known.type;
   cmd.out_max_pasid_log2 = (*device)->facts().max_pasid_log2;
-  cmd.out_capabilities = (*device)->facts().capabilities;
+  cmd.out_capabilities = (*device)->capabilities();
   return call.respond();
 }
 

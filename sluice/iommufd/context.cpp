@@ -3,11 +3,13 @@
 #include <sluice/iommu/unit.hpp>
 #include <sluice/iommufd/call.hpp>
 #include <sluice/iommufd/hwpt.hpp>
+#include <sluice/iommufd/undo.hpp>
 #include <sluice/iommufd/viommu.hpp>
 #include <sluice/uapi/errno.hpp>
 #include <sluice/uapi/iommufd.hpp>
 
 #include <algorithm>
+#include <new>
 #include <vector>
 
 namespace sluice::iommufd {
@@ -66,7 +68,7 @@ Status Context::dispatch(std::uint32_t number, std::uint64_t argument) {
     at += piece.size();
   }
   const auto request = call.data;
-  const Status status = entry->handler(call);
+  const Status status = handle(call, entry->handler);
   if (observer_ != nullptr) {
     observer_->on_call(
         {number, std::span{request}.first(entry->size), std::span{call.data}.first(entry->size), argument, status});
@@ -74,47 +76,66 @@ Status Context::dispatch(std::uint32_t number, std::uint64_t argument) {
   return status;
 }
 
+// What ran out of memory has undone itself.
+Status Context::handle(Call& call, Handler handler) try { return handler(call); } catch (const std::bad_alloc&) {
+  return Errc::no_memory;
+}
+
 Status Call::respond() {
   return host().caller.write(argument, std::span{data}.first(std::min(caller_size, known_size)));
 }
 
-base::Result<Device*> Context::bind(iommu::Device& device, DeviceFacts facts) {
+base::Result<Device*> Context::bind(iommu::Device& device, DeviceFacts facts) try {
   const platform::MutexGuard guard{sync_, mutex_};
-  return objects_.add(std::make_unique<Device>(device, std::move(facts)));
+  Group& group = group_of(device);
+  auto bound = objects_.add(std::make_unique<Device>(device, group, std::move(facts)));
+  return bound;
+} catch (const std::bad_alloc&) {
+  return Errc::no_memory;
+}
+
+// One without a device is taken for the next.
+Group& Context::group_of(iommu::Device& device) {
+  std::erase_if(groups_, [&](const auto& group) {
+    bool used = false;
+    objects_.for_each<Device>([&](const Device& d) { used = used || &d.group() == group.get(); });
+    return !used;
+  });
+  const auto at = std::find_if(groups_.begin(), groups_.end(), [&](const auto& group) { return group->has(device); });
+  return at != groups_.end() ? **at : *groups_.emplace_back(std::make_unique<Group>(device));
 }
 
 void Context::unbind(Device& device) {
   const platform::MutexGuard guard{sync_, mutex_};
-  Hwpt* const hwpt = device.hwpt();
-  device.detach();
-  drop_automatic(hwpt);
-  std::vector<Vdevice*> named;
-  objects_.for_each<Vdevice>([&](Vdevice& v) {
-    if (&v.device() == &device) {
-      named.push_back(&v);
-    }
-  });
-  for (Vdevice* vdevice : named) {
-    objects_.remove(*vdevice, true);
+  while (Hwpt* const hwpt = device.group().detach_any(device)) {
+    drop_automatic(hwpt);
+  }
+  if (device.vdevice != nullptr) {
+    objects_.remove(*device.vdevice, true);
   }
   objects_.remove(device);
 }
 
-base::Result<std::uint32_t> Context::attach(Device& device, std::uint32_t id) {
+base::Result<std::uint32_t> Context::attach(Device& device, std::uint32_t id, std::uint32_t pasid) try {
   const platform::MutexGuard guard{sync_, mutex_};
-  Object* const object = objects_.find(id);
-  if (object == nullptr) {
+  return attach_locked(device, id, pasid);
+} catch (const std::bad_alloc&) {
+  return Errc::no_memory;
+}
+
+base::Result<std::uint32_t> Context::attach_locked(Device& device, std::uint32_t id, std::uint32_t pasid) {
+  if (objects_.find(id) == nullptr) {
     return Errc::not_found;
   }
   if (auto ioas = objects_.get<Ioas>(id); ioas) {
-    return attach_ioas(device, **ioas);
+    return attach_ioas(device, **ioas, pasid);
   }
   auto hwpt = find_hwpt(objects_, id);
   if (!hwpt) {
     return Errc::invalid_argument;
   }
-  Hwpt* const before = device.hwpt();
-  if (auto status = device.attach(**hwpt); !status) {
+  Hwpt* const before = device.hwpt(pasid);
+  if (auto status = device.group().attach(device, pasid, **hwpt); !status) {
     return status.error();
   }
   if (before != *hwpt) {
@@ -125,8 +146,8 @@ base::Result<std::uint32_t> Context::attach(Device& device, std::uint32_t id) {
 
 // An HWPT that was made for another device serves if the device can be attached to it: invalid_argument says "not that
 // one".
-base::Result<std::uint32_t> Context::attach_ioas(Device& device, Ioas& ioas) {
-  Hwpt* const before = device.hwpt();
+base::Result<std::uint32_t> Context::attach_ioas(Device& device, Ioas& ioas, std::uint32_t pasid) {
+  Hwpt* const before = device.hwpt(pasid);
   std::vector<HwptPaging*> candidates;
   objects_.for_each<HwptPaging>([&](HwptPaging& h) {
     if (h.automatic && &h.ioas() == &ioas) {
@@ -134,7 +155,7 @@ base::Result<std::uint32_t> Context::attach_ioas(Device& device, Ioas& ioas) {
     }
   });
   for (HwptPaging* candidate : candidates) {
-    const auto status = device.attach(*candidate);
+    const auto status = device.group().attach(device, pasid, *candidate);
     if (status) {
       if (before != candidate) {
         drop_automatic(before);
@@ -145,11 +166,7 @@ base::Result<std::uint32_t> Context::attach_ioas(Device& device, Ioas& ioas) {
       return status.error();
     }
   }
-  auto domain = device.device().unit().make_paging({});
-  if (!domain) {
-    return domain.error();
-  }
-  auto made = HwptPaging::make(ioas, **domain, false);
+  auto made = HwptPaging::make(ioas, device.device().unit(), {});
   if (!made) {
     return made.error();
   }
@@ -158,19 +175,18 @@ base::Result<std::uint32_t> Context::attach_ioas(Device& device, Ioas& ioas) {
     return hwpt.error();
   }
   (*hwpt)->automatic = true;
-  if (auto status = device.attach(**hwpt); !status) {
-    objects_.remove(**hwpt);
+  Undo undo{[&] { objects_.remove(**hwpt); }};
+  if (auto status = device.group().attach(device, pasid, **hwpt); !status) {
     return status.error();
   }
+  undo.keep();
   drop_automatic(before);
   return (*hwpt)->id();
 }
 
-void Context::detach(Device& device) {
+void Context::detach(Device& device, std::uint32_t pasid) {
   const platform::MutexGuard guard{sync_, mutex_};
-  Hwpt* const before = device.hwpt();
-  device.detach();
-  drop_automatic(before);
+  drop_automatic(device.group().detach(device, pasid));
 }
 
 void Context::drop_automatic(Hwpt* hwpt) {

@@ -6,8 +6,10 @@
 #include <sluice/platform/sync.hpp>
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string_view>
+#include <vector>
 
 namespace sluice::iommufd {
 
@@ -28,6 +30,9 @@ protected:
   ~Observer() = default;
 };
 
+struct Call;
+using Handler = base::Status (*)(Call&);
+
 // One open /dev/iommu. Calls of several threads wait for each other.
 class Context {
 public:
@@ -44,9 +49,9 @@ public:
   base::Result<Device*> bind(iommu::Device& device, DeviceFacts facts);
   void unbind(Device& device);
   // `id` names an HWPT, or an IOAS for which an HWPT is found or made; its id is the answer. Errors: not_found,
-  // invalid_argument (an object of another type), and those of Device::attach.
-  base::Result<std::uint32_t> attach(Device& device, std::uint32_t id);
-  void detach(Device& device);
+  // invalid_argument (an object of another type), and those of Group::attach.
+  base::Result<std::uint32_t> attach(Device& device, std::uint32_t id, std::uint32_t pasid = no_pasid);
+  void detach(Device& device, std::uint32_t pasid = no_pasid);
 
   // Objects that exist; 0 once everything is closed.
   std::size_t objects() const { return objects_.count(); }
@@ -60,13 +65,17 @@ private:
   friend struct Call;
 
   base::Status dispatch(std::uint32_t number, std::uint64_t argument);
-  base::Result<std::uint32_t> attach_ioas(Device& device, Ioas& ioas);
+  base::Status handle(Call& call, Handler handler);
+  base::Result<std::uint32_t> attach_locked(Device& device, std::uint32_t id, std::uint32_t pasid);
+  base::Result<std::uint32_t> attach_ioas(Device& device, Ioas& ioas, std::uint32_t pasid);
+  Group& group_of(iommu::Device& device);
   void drop_automatic(Hwpt* hwpt);
 
   Host host_;
   platform::Sync& sync_;
   Observer* observer_;
   platform::Mutex mutex_;
+  std::vector<std::unique_ptr<Group>> groups_; // of bound devices
   Objects objects_;
   std::uint32_t vfio_ioas_{};  // VFIO_IOAS: the id of the one that programs of the older interface use; 0: none
   bool accounts_by_process_{}; // OPTION RLIMIT_MODE

@@ -1,84 +1,65 @@
 #include <sluice/iommufd/device.hpp>
 
-#include <sluice/iommufd/hwpt.hpp>
+#include <sluice/iommufd/undo.hpp>
+#include <sluice/uapi/iommufd.hpp>
 
 namespace sluice::iommufd {
 
-using base::Errc;
+using base::Status;
 
-Device::Device(iommu::Device& device, DeviceFacts facts)
-    : Object{object_type}, device_{device}, facts_{std::move(facts)} {
+Device::Device(iommu::Device& device, Group& group, DeviceFacts facts)
+    : Object{object_type}, device_{device}, group_{group}, facts_{std::move(facts)} {
   hold(); // DESTROY of its id is refused
 }
 
-Device::~Device() { detach(); }
+std::uint64_t Device::capabilities() const {
+  constexpr std::uint64_t dirty = uapi::iommufd::hw_cap_dirty_tracking;
+  return facts_.capabilities | (device_.unit().can_track_dirty() ? dirty : 0);
+}
+
+Status Device::prepare(Hwpt& hwpt, std::uint32_t pasid, Hwpt* before) {
+  hwpt.add_fault_source(device_, id());
+  Undo undo{[&] { hwpt.remove_fault_source(device_); }};
+  auto status = pasid == no_pasid ? prepare_rid(hwpt, before) : Status{};
+  if (status) {
+    undo.keep();
+  }
+  return status;
+}
 
 // The reservations belong to the device, on the IOAS of whatever it is attached to.
-base::Status Device::reserve(Hwpt& hwpt) {
-  for (const Range& range : facts_.reserved) {
-    if (auto status = hwpt.ioas().reserve(range, this); !status) {
-      hwpt.ioas().unreserve(this);
+Status Device::prepare_rid(Hwpt& hwpt, Hwpt* before) {
+  const bool same_ioas = before != nullptr && &before->ioas() == &hwpt.ioas();
+  if (!same_ioas) {
+    if (auto status = hwpt.ioas().reserve(facts_.reserved, this); !status) {
       return status;
     }
   }
+  Undo undo{[&] {
+    if (!same_ioas) {
+      hwpt.ioas().unreserve(this);
+    }
+  }};
+  if (facts_.messages) {
+    if (auto status = hwpt.paging().hold_messages(*facts_.messages); !status) {
+      return status;
+    }
+  }
+  undo.keep();
   return {};
 }
 
-void Device::drop_messages(Hwpt& hwpt) {
+void Device::settle(Hwpt& hwpt, std::uint32_t pasid, Hwpt* after) {
+  hwpt.remove_fault_source(device_);
+  if (pasid != no_pasid) {
+    return;
+  }
   if (facts_.messages) {
     hwpt.paging().drop_messages();
   }
-}
-
-void Device::unreserve(Hwpt& hwpt) { hwpt.ioas().unreserve(this); }
-
-base::Status Device::attach(Hwpt& hwpt) {
-  if (hwpt_.get() == &hwpt) {
-    return {};
+  if (after == nullptr || &after->ioas() != &hwpt.ioas()) {
+    hwpt.ioas().unreserve(this);
   }
-  if (&hwpt.domain().unit() != &device_.unit()) {
-    return Errc::invalid_argument;
-  }
-  const bool same_ioas = hwpt_ && &hwpt_->ioas() == &hwpt.ioas();
-  if (!same_ioas) {
-    if (auto status = reserve(hwpt); !status) {
-      return status;
-    }
-  }
-  if (facts_.messages) {
-    if (auto status = hwpt.paging().hold_messages(*facts_.messages); !status) {
-      if (!same_ioas) {
-        unreserve(hwpt);
-      }
-      return status;
-    }
-  }
-  const auto changed = hwpt_ ? device_.replace(hwpt.domain()) : device_.attach(hwpt.domain());
-  if (!changed) {
-    drop_messages(hwpt);
-    if (!same_ioas) {
-      unreserve(hwpt);
-    }
-    return changed.error();
-  }
-  if (hwpt_) {
-    drop_messages(*hwpt_);
-  }
-  if (hwpt_ && !same_ioas) {
-    unreserve(*hwpt_);
-  }
-  hwpt_ = Ref<Hwpt>{hwpt};
-  return {};
-}
-
-void Device::detach() {
-  if (!hwpt_) {
-    return;
-  }
-  static_cast<void>(device_.detach());
-  drop_messages(*hwpt_);
-  unreserve(*hwpt_);
-  hwpt_.reset();
 }
 
 } // namespace sluice::iommufd

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sluice/iommu/device.hpp>
+#include <sluice/iommufd/group.hpp>
 #include <sluice/iommufd/ioas.hpp>
 #include <sluice/iommufd/object.hpp>
 
@@ -10,7 +11,7 @@
 
 namespace sluice::iommufd {
 
-class Hwpt;
+class Vdevice;
 
 // Where devices write their message interrupts.
 struct MessageWindow {
@@ -25,7 +26,7 @@ struct MessageWindow {
 struct DeviceFacts {
   std::vector<Range> reserved;   // IOVAs that the client may not map: the window for message interrupts, firmware's own
   std::uint8_t max_pasid_log2{}; // GET_HW_INFO
-  std::uint64_t capabilities{};  // GET_HW_INFO: uapi::iommufd::HwCapabilities
+  std::uint64_t capabilities{};  // GET_HW_INFO: uapi::iommufd::HwCapabilities, but for dirty tracking
   std::optional<MessageWindow> messages{}; // present in whatever tables the device is attached to; inside `reserved`
 };
 
@@ -34,29 +35,30 @@ class Device final : public Object {
 public:
   static constexpr ObjectType object_type = ObjectType::device;
 
-  Device(iommu::Device& device, DeviceFacts facts);
-  ~Device() override;
+  Device(iommu::Device& device, Group& group, DeviceFacts facts);
 
-  iommu::Device& device() { return device_; }
+  iommu::Device& device() const { return device_; }
+  Group& group() const { return group_; }
   const DeviceFacts& facts() const { return facts_; }
-  Hwpt* hwpt() const { return hwpt_.get(); }
+  // uapi::iommufd::HwCapabilities
+  std::uint64_t capabilities() const;
+  Hwpt* hwpt(std::uint32_t pasid = no_pasid) const { return group_.hwpt(*this, pasid); }
 
-  // First attach, then replace; the same one again does nothing. A failure leaves what was. Errors: invalid_argument
-  // (another unit's, or devices that write their messages elsewhere use it), reserved_range (the IOAS maps what the
-  // device reserves), and the driver's.
-  base::Status attach(Hwpt& hwpt);
-  void detach();
+  // For the group, around an attach. What tables have to keep for the device before it is on them, and keep no longer
+  // when it is not; `before` and `after` are the tables in whose place they come, and which take theirs. Of PASIDs
+  // nothing is reserved and mapped: their requests are no messages. Errors: reserved_range, invalid_argument, and those
+  // of mapping.
+  base::Status prepare(Hwpt& hwpt, std::uint32_t pasid, Hwpt* before);
+  void settle(Hwpt& hwpt, std::uint32_t pasid, Hwpt* after);
 
-  bool has_vdevice{};
+  Vdevice* vdevice{}; // the one name that it may have
 
 private:
-  base::Status reserve(Hwpt& hwpt);
-  void unreserve(Hwpt& hwpt);
-  void drop_messages(Hwpt& hwpt);
+  base::Status prepare_rid(Hwpt& hwpt, Hwpt* before);
 
   iommu::Device& device_;
+  Group& group_;
   DeviceFacts facts_;
-  Ref<Hwpt> hwpt_;
 };
 
 } // namespace sluice::iommufd

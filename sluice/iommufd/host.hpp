@@ -87,10 +87,39 @@ protected:
   ~ChannelUser() = default;
 };
 
+// What answers when a client reads or writes a descriptor. `buffer` is the caller's pointer. Bytes moved, or a negative
+// errno; never waits for the other side.
+class QueueFile {
+public:
+  virtual std::int64_t read(std::uint64_t buffer, std::uint64_t count, std::uint64_t offset) = 0;
+  virtual std::int64_t write(std::uint64_t buffer, std::uint64_t count, std::uint64_t offset) = 0;
+
+protected:
+  ~QueueFile() = default;
+};
+
+// A descriptor whose reads and writes come to us. After its end none is under way, and reads find nothing.
+class QueueDescriptor {
+public:
+  QueueDescriptor(const QueueDescriptor&) = delete;
+  QueueDescriptor& operator=(const QueueDescriptor&) = delete;
+  virtual ~QueueDescriptor() = default;
+
+  virtual int number() const = 0;
+  // What poll() says; it can always be written. Never waits. Any thread.
+  virtual void set_readable(bool readable) = 0;
+  // Whether a client still has it open.
+  virtual bool connected() const = 0;
+
+protected:
+  QueueDescriptor() = default;
+};
+
 class Channels {
 public:
   // Errors: no_memory (no descriptor is left).
   virtual base::Result<Channel*> open(ChannelUser& user) = 0;
+  virtual base::Result<QueueDescriptor*> open_queue(QueueFile& file) = 0;
 
 protected:
   ~Channels() = default;
@@ -102,6 +131,7 @@ struct Host {
   Channels& channels;
   bool without_invalidate{};   // as on a driver that lacks the operation
   bool without_sys_resource{}; // as for a process without CAP_SYS_RESOURCE
+  bool dirty_parents{};        // HWPT_ALLOC takes NEST_PARENT with DIRTY_TRACKING, which Linux refuses on an SMMUv3
 };
 
 } // namespace sluice::iommufd

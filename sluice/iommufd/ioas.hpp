@@ -5,6 +5,7 @@
 #include <sluice/iommufd/object.hpp>
 #include <sluice/uapi/iommufd.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -54,8 +55,8 @@ public:
   base::Status add_domain(iommu::Domain& domain);
   void remove_domain(iommu::Domain& domain);
 
-  // Keeps IOVAs free for `owner`. Errors: reserved_range (an area or an allowed range is there).
-  base::Status reserve(Range range, const void* owner);
+  // Keeps IOVAs free for `owner`, all of them or none. Errors: reserved_range (an area or an allowed range is there).
+  base::Status reserve(std::span<const Range> ranges, const void* owner);
   void unreserve(const void* owner);
   // Where areas go whose IOVA the client does not name, instead of anywhere that is not reserved; none: anywhere. The
   // ranges do not meet. Errors: reserved_range (one of them is).
@@ -71,6 +72,21 @@ public:
   std::uint64_t alignment() const { return alignment_; }
   std::size_t areas() const { return areas_.size(); }
   bool maps(std::uint64_t iova) const { return area_at(iova) != areas_.end(); }
+  // Calls `f` with the part of each area that is in `range`, ascending, until one answers an error.
+  template <class F>
+  base::Status for_each_part(Range range, F f) const {
+    auto it = areas_.upper_bound(range.start);
+    if (it != areas_.begin() && std::prev(it)->second.last >= range.start) {
+      --it;
+    }
+    for (; it != areas_.end() && it->first <= range.last; ++it) {
+      const Range part{std::max(it->first, range.start), std::min(it->second.last, range.last)};
+      if (auto status = f(part); !status) {
+        return status;
+      }
+    }
+    return {};
+  }
 
 private:
   struct Area {

@@ -15,12 +15,17 @@ constexpr std::uint64_t top = std::numeric_limits<std::uint64_t>::max();
 constexpr bool aligned(std::uint64_t value, std::uint64_t to) { return value % to == 0; }
 } // namespace
 
-base::Status Ioas::reserve(Range range, const void* owner) {
-  const bool allowed = std::any_of(allowed_.begin(), allowed_.end(), [&](const Range& r) { return r.meets(range); });
-  if (area_in(range) || allowed) {
-    return Errc::reserved_range;
+base::Status Ioas::reserve(std::span<const Range> ranges, const void* owner) {
+  for (const Range& range : ranges) {
+    const bool allowed = std::any_of(allowed_.begin(), allowed_.end(), [&](const Range& r) { return r.meets(range); });
+    if (area_in(range) || allowed) {
+      return Errc::reserved_range;
+    }
   }
-  reserved_.push_back({range, owner});
+  reserved_.reserve(reserved_.size() + ranges.size());
+  for (const Range& range : ranges) {
+    reserved_.push_back({range, owner});
+  }
   return {};
 }
 

@@ -11,11 +11,10 @@ constexpr std::uint32_t last_id = 0x7fff'ffff;
 base::Result<std::uint32_t> Objects::free_id() const {
   std::uint32_t id = 1;
   for (auto it = all_.begin(); id <= last_id; ++id) {
-    if (it != all_.end() && it->first == id) {
-      ++it;
-    } else if (!tombstones_.contains(id)) {
+    if (it == all_.end() || it->first != id) {
       return id;
     }
+    ++it;
   }
   return Errc::ids_exhausted;
 }
@@ -38,10 +37,12 @@ base::Status Objects::destroy(std::uint32_t id) {
 }
 
 void Objects::remove(Object& object, bool tombstone) {
-  const std::uint32_t id = object.id();
-  const auto node = all_.extract(id); // the object's end may look other objects up
+  const auto at = all_.find(object.id());
+  const auto ended = std::move(at->second); // whose end may look other objects up
   if (tombstone) {
-    tombstones_.insert(id);
+    ++tombstones_;
+  } else {
+    all_.erase(at);
   }
 }
 
@@ -49,7 +50,7 @@ void Objects::destroy_all() {
   for (bool progress = true; progress;) {
     progress = false;
     for (auto it = all_.rbegin(); it != all_.rend(); ++it) {
-      if (it->second->users_ == 1) {
+      if (it->second && it->second->users_ == 1) {
         remove(*it->second);
         progress = true;
         break;

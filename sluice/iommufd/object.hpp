@@ -5,12 +5,21 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <set>
 #include <utility>
 
 namespace sluice::iommufd {
 
-enum class ObjectType : std::uint8_t { device, ioas, hwpt_paging, hwpt_nested, viommu, vdevice, veventq };
+enum class ObjectType : std::uint8_t {
+  device,
+  ioas,
+  hwpt_paging,
+  hwpt_nested,
+  viommu,
+  vdevice,
+  veventq,
+  fault_queue,
+  access
+};
 
 // Something with an id. It lives as long as `users` says: one for the id itself, one for each object that stands on it.
 class Object {
@@ -100,12 +109,12 @@ public:
   void remove(Object& object, bool tombstone = false);
   // Destroys what no object stands on until nothing is left, or only what bound devices keep.
   void destroy_all();
-  std::size_t count() const { return all_.size(); }
+  std::size_t count() const { return all_.size() - tombstones_; }
 
   template <class T, class F>
   void for_each(F f) {
     for (auto& [id, object] : all_) {
-      if (object->type() == T::object_type) {
+      if (object && object->type() == T::object_type) {
         f(static_cast<T&>(*object));
       }
     }
@@ -114,8 +123,8 @@ public:
 private:
   base::Result<std::uint32_t> free_id() const;
 
-  std::map<std::uint32_t, std::unique_ptr<Object>> all_;
-  std::set<std::uint32_t> tombstones_;
+  std::map<std::uint32_t, std::unique_ptr<Object>> all_; // null: a tombstone
+  std::size_t tombstones_{};
 };
 
 } // namespace sluice::iommufd

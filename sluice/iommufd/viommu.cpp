@@ -12,21 +12,25 @@ base::Result<std::unique_ptr<Vdevice>> Vdevice::make(Viommu& viommu, Device& dev
   if (&viommu.parent().domain().unit() != &device.device().unit()) {
     return Errc::invalid_argument;
   }
-  if (device.has_vdevice || viommu.virtual_ids.contains(virtual_id)) {
+  if (device.vdevice != nullptr || viommu.virtual_ids.contains(virtual_id)) {
     return Errc::already_exists;
   }
+  auto made = std::unique_ptr<Vdevice>{new Vdevice{viommu, device, virtual_id}};
+  viommu.virtual_ids.insert(virtual_id);
   if (auto status = viommu.viommu().vdevice_add(device.device(), virtual_id); !status) {
+    viommu.virtual_ids.erase(virtual_id);
     return status.error();
   }
-  viommu.virtual_ids.insert(virtual_id);
-  device.has_vdevice = true;
-  return std::unique_ptr<Vdevice>{new Vdevice{viommu, device, virtual_id}};
+  device.vdevice = made.get();
+  return made;
 }
 
 Vdevice::~Vdevice() {
-  static_cast<void>(viommu_->viommu().vdevice_remove(device_.device()));
-  viommu_->virtual_ids.erase(virtual_id_);
-  device_.has_vdevice = false;
+  if (device_.vdevice == this) {
+    static_cast<void>(viommu_->viommu().vdevice_remove(device_.device()));
+    viommu_->virtual_ids.erase(virtual_id_);
+    device_.vdevice = nullptr;
+  }
 }
 
 } // namespace sluice::iommufd

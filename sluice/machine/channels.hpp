@@ -2,12 +2,15 @@
 
 #include <sluice/hosted/packets.hpp>
 #include <sluice/iommufd/host.hpp>
+#include <sluice/machine/queues.hpp>
 
 namespace sluice::machine {
 
 // Packet descriptors for the clients of iommufd.
 class Channels final : public iommufd::Channels {
 public:
+  explicit Channels(platform::Sync& sync) : queues_{sync} {}
+
   base::Result<iommufd::Channel*> open(iommufd::ChannelUser& user) override {
     auto socket = hosted::PacketSocket::open(sockets_, [&user] { user.on_room(); });
     if (!socket) {
@@ -15,6 +18,15 @@ public:
     }
     return new Channel{std::move(*socket)};
   }
+
+  base::Result<iommufd::QueueDescriptor*> open_queue(iommufd::QueueFile& file) override {
+    auto queue = QueueDescriptor::open(queues_, file);
+    if (!queue) {
+      return queue.error();
+    }
+    return queue->release();
+  }
+  Queues& queues() { return queues_; }
 
 private:
   class Channel final : public iommufd::Channel {
@@ -30,6 +42,7 @@ private:
   };
 
   hosted::PacketSockets sockets_;
+  Queues queues_;
 };
 
 } // namespace sluice::machine

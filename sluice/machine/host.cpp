@@ -49,6 +49,7 @@ std::unique_ptr<vfio::File> Host::open_device(unsigned function) {
   return parts_->functions.at(function)->cdev().open();
 }
 
+Queues& Host::queues() { return parts_->channels.queues(); }
 void Host::set_iommufds(vfio::Iommufds& iommufds) { parts_->iommufds.to = &iommufds; }
 void Host::set_guest_messages(GuestMessages& guest) { parts_->guest = &guest; }
 

@@ -3,6 +3,7 @@
 #include <sluice/driver/counters.hpp>
 #include <sluice/iommufd/context.hpp>
 #include <sluice/machine/machine.hpp>
+#include <sluice/machine/queues.hpp>
 #include <sluice/model/smmu.hpp>
 #include <sluice/pcie/virtio_rng.hpp>
 #include <sluice/vfio/cdev.hpp>
@@ -154,6 +155,8 @@ public:
   // Any number of times. Files are closed before the host is torn down.
   std::unique_ptr<vfio::File> open_device(unsigned function);
 
+  // Which descriptors of clients are queues that have to be read and written through us.
+  Queues& queues();
   // How a descriptor that a client gives to VFIO's BIND leads to its /dev/iommu; before the first BIND.
   void set_iommufds(vfio::Iommufds& iommufds);
 

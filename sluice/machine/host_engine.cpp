@@ -1,29 +1,18 @@
 #include <sluice/machine/host_engine.hpp>
 
 #include <sluice/hosted/errc.hpp>
-
 #include <sluice/uapi/iommufd.hpp>
 
 #include <array>
-#include <bit>
 
 namespace sluice::machine {
 
 namespace {
 
-// What GET_HW_INFO says of a device beside its SMMU.
-vfio::CdevConfig cdev_config(const EngineConfig& config, const iommu::Device& device, bool ats) {
-  namespace u = uapi::iommufd;
-  const pcie::TranslationConfig& capabilities = config.engine.ats.capabilities;
+vfio::CdevConfig cdev_config(const EngineConfig& config, bool ats) {
   vfio::CdevConfig cdev;
   cdev.show_pasid = config.show_pasid;
-  const auto say = [&](bool what, std::uint64_t bit) { cdev.facts.capabilities |= what ? bit : 0; };
-  say(!ats || !capabilities.ats, u::hw_cap_ats_not_supported);
-  if (device.max_pasids() != 0) {
-    cdev.facts.max_pasid_log2 = static_cast<std::uint8_t>(std::bit_width(device.max_pasids()) - 1);
-    say(capabilities.execute, u::hw_cap_pasid_execute);
-    say(capabilities.privileged, u::hw_cap_pasid_privileged);
-  }
+  cdev.facts.capabilities = ats ? std::uint64_t{} : uapi::iommufd::hw_cap_ats_not_supported;
   return cdev;
 }
 
@@ -45,7 +34,7 @@ HostEngine::HostEngine(const EngineConfig& config, HostSmmu& smmu, const vfio::H
   device_ = *device;
   smmu_.add_stream(engine_.stream());
   smmu_.routes().add(engine_);
-  cdev_.emplace(engine_, *device_, host, cdev_config(config, *device_, smmu.ats()));
+  cdev_.emplace(engine_, *device_, host, cdev_config(config, smmu.ats()));
 }
 
 HostEngine::~HostEngine() {

@@ -20,7 +20,8 @@ Windows::Space window_space(const HostConfig& config) {
 } // namespace
 
 Host::Parts::Parts(const HostConfig& config)
-    : fault{config.fault}, without_invalidate{config.without_cache_invalidate}, port{config.port}, clients{port.arena},
+    : fault{config.fault},
+      without_invalidate{config.without_cache_invalidate}, port{config.port}, clients{port.arena}, channels{port.sync},
       interleave{port.seeded(), config.port.seeded ? config.port.seeded->seed : 0}, windows{port.sync,
                                                                                             window_space(config)} {
   for (const SmmuConfig& smmu : config.smmus) {

@@ -46,9 +46,9 @@ struct Host::Parts {
   bool without_invalidate;
   hosted::Port port;
   ClientMemory clients; // none of the machine's RAM
+  Channels channels;
   Interleave interleave;
   Windows windows;
-  Channels channels;
   ProcessCaller caller;
   ForwardedIommufds iommufds;
   GuestMessages* guest{};

@@ -21,7 +21,9 @@ enum class Errno : int {
   invalid = 22,          // EINVAL
   not_a_call = 25,       // ENOTTY
   no_space = 28,         // ENOSPC
+  illegal_seek = 29,     // ESPIPE
   range = 34,            // ERANGE
+  deadlock = 35,         // EDEADLK
   overflow = 75,         // EOVERFLOW
   wrong_descriptor = 77, // EBADFD
   message_size = 90,     // EMSGSIZE
@@ -58,6 +60,8 @@ constexpr Errno to_errno(base::Errc e) {
   case Errc::bad_size:
   case Errc::other_smmu:
     return Errno::invalid;
+  case Errc::unresponsive:
+    return Errno::deadlock;
   case Errc::too_large:
   case Errc::input_range:
   case Errc::output_range:

@@ -1,5 +1,6 @@
 #include <sluice/uapi/vfio.hpp>
 #include <sluice/vfio/cdev.hpp>
+#include <sluice/vfio/facts.hpp>
 
 #include <algorithm>
 #include <array>
@@ -74,7 +75,7 @@ Status File::bind_locked(const std::optional<std::uint64_t>& token, int iommufd,
   if (cdev_.bound_) {
     return Errc::invalid_argument;
   }
-  auto device = (*context)->bind(cdev_.device_, cdev_.config_.facts);
+  auto device = (*context)->bind(cdev_.device_, facts_of(cdev_.function_, cdev_.device_, cdev_.config_.facts));
   if (!device) {
     return device.error();
   }
@@ -91,56 +92,53 @@ Status File::bind_locked(const std::optional<std::uint64_t>& token, int iommufd,
   return {};
 }
 
-Status File::attach(std::uint64_t argument) {
-  u::AttachIommufdPt cmd{};
-  if (auto status = read(argument, cmd, u::AttachIommufdPt::min_size); !status) {
+// The part of a structure that says where: with the flag its PASID, which the shorter one lacks. 0 is no PASID.
+template <class T>
+Status File::read_target(std::uint64_t argument, T& cmd) {
+  if (auto status = read(argument, cmd, T::min_size); !status) {
     return status;
   }
-  if (cmd.argsz < u::AttachIommufdPt::min_size || (cmd.flags & ~std::uint32_t{u::attach_pasid}) != 0) {
+  if (cmd.argsz < T::min_size || (cmd.flags & ~std::uint32_t{u::attach_pasid}) != 0) {
     return Errc::invalid_argument;
   }
-  if ((cmd.flags & u::attach_pasid) != 0) {
-    if (cmd.argsz < sizeof cmd) {
-      return Errc::invalid_argument;
-    }
-    if (auto status = read(argument, cmd); !status) {
-      return status;
-    }
-    return attach_pasid();
+  if ((cmd.flags & u::attach_pasid) == 0) {
+    cmd.pasid = iommufd::no_pasid;
+    return {};
+  }
+  return cmd.argsz < sizeof cmd ? Status{Errc::invalid_argument} : read(argument, cmd);
+}
+
+Status File::attach(std::uint64_t argument) {
+  u::AttachIommufdPt cmd{};
+  if (auto status = read_target(argument, cmd); !status) {
+    return status;
+  }
+  if ((cmd.flags & u::attach_pasid) != 0 && cmd.pasid == iommufd::no_pasid) {
+    return Errc::invalid_argument;
   }
   const MutexGuard guard{cdev_.host_.sync, cdev_.mutex_};
-  auto id = context_->attach(*device_, cmd.pt_id);
+  auto id = context_->attach(*device_, cmd.pt_id, cmd.pasid);
   if (!id) {
     return id.error();
   }
   auto status = write(argument + offsetof(u::AttachIommufdPt, pt_id), *id);
   if (!status) {
-    context_->detach(*device_);
+    context_->detach(*device_, cmd.pasid);
   }
   return status;
 }
 
-// Page tables of a PASID: a device without PASIDs has none, and for the others iommufd does not know them yet.
-Status File::attach_pasid() const {
-  return cdev_.config_.facts.max_pasid_log2 == 0 ? Errc::invalid_argument : Errc::unsupported;
-}
-
+// Where nothing is attached there is nothing to be done.
 Status File::detach(std::uint64_t argument) {
   u::DetachIommufdPt cmd{};
-  if (auto status = read(argument, cmd, u::DetachIommufdPt::min_size); !status) {
+  if (auto status = read_target(argument, cmd); !status) {
     return status;
   }
-  if (cmd.argsz < u::DetachIommufdPt::min_size || (cmd.flags & ~std::uint32_t{u::attach_pasid}) != 0) {
-    return Errc::invalid_argument;
-  }
-  if ((cmd.flags & u::attach_pasid) != 0) {
-    if (cmd.argsz < sizeof cmd) {
-      return Errc::invalid_argument;
-    }
-    return read(argument, cmd); // a PASID where nothing is attached is none of an error
+  if ((cmd.flags & u::attach_pasid) != 0 && cmd.pasid == iommufd::no_pasid) {
+    return {};
   }
   const MutexGuard guard{cdev_.host_.sync, cdev_.mutex_};
-  context_->detach(*device_);
+  context_->detach(*device_, cmd.pasid);
   return {};
 }
 

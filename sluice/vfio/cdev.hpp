@@ -17,9 +17,9 @@ namespace sluice::vfio {
 class File;
 
 struct CdevConfig {
-  iommufd::DeviceFacts facts{};
-  bool show_pasid{};       // in configuration space, which vfio-pci does not
-  bool dynamic_msix{true}; // vectors can be added while others are in use (NORESIZE is clear)
+  iommufd::DeviceFacts facts{}; // but for what configuration space and driver say of PASIDs and ATS
+  bool show_pasid{};            // in configuration space, which vfio-pci does not
+  bool dynamic_msix{true};      // vectors can be added while others are in use (NORESIZE is clear)
 };
 
 // One device's character device, /dev/vfio/devices/vfioN. It outlives its files, and its function's requests.
@@ -90,7 +90,8 @@ private:
   Status bind(std::uint64_t argument);
   Status bind_locked(const std::optional<std::uint64_t>& token, int iommufd, std::uint64_t out_id);
   Status attach(std::uint64_t argument);
-  Status attach_pasid() const;
+  template <class T>
+  Status read_target(std::uint64_t argument, T& cmd);
   Status detach(std::uint64_t argument);
   Status get_info(std::uint64_t argument);
   Status get_region_info(std::uint64_t argument);

@@ -103,6 +103,8 @@ public:
     EXPECT_EQ(c.hwpt(2, 1, u::hwpt_nest_parent), 0);
     EXPECT_EQ(c.viommu(2, 3), 0);
     EXPECT_EQ(c.ioas(), 5u);
+    EXPECT_EQ(c.hwpt(2, 1, u::hwpt_dirty_tracking), 0);
+    EXPECT_EQ(c.fault_queue(), 7u);
     u::VfioIoas vfio{.ioas_id = 1, .op = u::vfio_ioas_set};
     EXPECT_EQ(c.call(vfio), 0);
     const u::IovaRange range{0x10'0000, 0x1f'ffff};

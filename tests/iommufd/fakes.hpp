@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <deque>
+#include <functional>
 #include <map>
 #include <set>
 #include <vector>
@@ -25,7 +26,7 @@ public:
   FakeDomain(iommu::Unit& unit, const iommu::PagingOptions& how, std::set<FakeDomain*>& all,
              iommu::DomainType type = iommu::DomainType::paging,
              iommu::Geometry geometry = {0, (1ULL << 48) - 1, 0x40201000, ~0ULL})
-      : Domain{unit, type, geometry}, options{how}, all_{all} {
+      : Domain{unit, type, geometry, how.page_requests}, options{how}, all_{all} {
     all_.insert(this);
   }
 
@@ -47,10 +48,33 @@ public:
     return {size, {}};
   }
 
+  base::Status set_dirty_tracking(bool on) override {
+    tracking = on;
+    written.clear();
+    return {};
+  }
+  base::Progress read_dirty(std::uint64_t iova, std::uint64_t size, iommu::Clear clear,
+                            iommu::DirtySink& sink) override {
+    if (!tracking) {
+      return {0, base::Errc::busy};
+    }
+    for (auto at = written.lower_bound(iova); at != written.end() && *at - iova < size;) {
+      sink.dirty(*at, 4096);
+      at = clear == iommu::Clear::yes ? written.erase(at) : std::next(at);
+    }
+    if (on_read) {
+      on_read();
+    }
+    return {size, {}};
+  }
+
   struct Page {
     std::uint64_t pa;
     iommu::Prot prot;
   };
+  bool tracking{};
+  std::set<std::uint64_t> written; // dirty pages
+  std::function<void()> on_read;
   iommu::PagingOptions options;
   std::map<std::uint64_t, Page> pages;
   int fail_map_after{-1};
@@ -73,9 +97,13 @@ class FakeDevice final : public iommu::Device {
 public:
   explicit FakeDevice(iommu::Unit& unit) : Device{unit} {}
 
+  std::uint32_t max_pasids() const override { return pasids; }
+
   base::Errc refuse{}; // with `refuses`
   bool refuses{};
   std::vector<iommu::Domain*> seen; // every domain that it was moved to, null for detach
+  std::uint32_t pasids{};
+  std::map<std::uint32_t, FakeAttachment*> at_pasids;
 
 protected:
   base::Result<iommu::Attachment*> prepare(iommu::Domain& domain, iommu::Target target, iommu::Attachment*,
@@ -87,15 +115,24 @@ protected:
   }
   iommu::Change commit(iommu::Attachment& next, iommu::Attachment* old) override {
     seen.push_back(&next.domain());
+    if (!next.target().is_rid()) {
+      at_pasids[next.target().value()] = static_cast<FakeAttachment*>(&next);
+    }
     delete static_cast<FakeAttachment*>(old);
     return {};
   }
   void abandon(iommu::Attachment& next) override { delete static_cast<FakeAttachment*>(&next); }
   iommu::Change detach_and_free(iommu::Attachment& old) override {
     seen.push_back(nullptr);
+    at_pasids.erase(old.target().value());
     delete static_cast<FakeAttachment*>(&old);
     return {};
   }
+  iommu::Attachment* find_pasid(std::uint32_t pasid) override {
+    const auto at = at_pasids.find(pasid);
+    return at != at_pasids.end() ? at->second : nullptr;
+  }
+  bool has_pasids() const override { return !at_pasids.empty(); }
 };
 
 // Invalidations of up to `good` entries succeed.
@@ -111,7 +148,7 @@ public:
     if (type != 2 || data.size() != 16) {
       return base::Errc::invalid_argument;
     }
-    return new FakeDomain{unit_, {}, domains_, iommu::DomainType::nested};
+    return last_nested = new FakeDomain{unit_, {.page_requests = true}, domains_, iommu::DomainType::nested};
   }
   base::Status vdevice_add(iommu::Device& device, std::uint64_t id) override {
     names[&device] = id;
@@ -139,6 +176,7 @@ public:
     return {};
   }
 
+  FakeDomain* last_nested{};
   bool can_invalidate{true};
   std::uint32_t good{~0U};
   std::uint32_t executed{};
@@ -158,7 +196,7 @@ public:
   iommu::Domain& identity() override { __builtin_trap(); }
   iommu::Domain& blocked() override { __builtin_trap(); }
   base::Result<iommu::Domain*> make_paging(const iommu::PagingOptions& options) override {
-    if (options.nest_parent && options.dirty) {
+    if (options.page_requests && !stalls) {
       return base::Errc::unsupported;
     }
     last_paging = new FakeDomain{*this, options, domains};
@@ -179,6 +217,16 @@ public:
     return last_viommu = new FakeViommu{*this, domains, live_viommus};
   }
 
+  bool can_track_dirty() const override { return dirty; }
+  base::Status respond(iommu::PageTicket, iommu::PageResponse response) override {
+    responses.push_back(response);
+    return answered_before ? base::Status{base::Errc::not_found} : base::Status{};
+  }
+
+  bool dirty{true};
+  bool stalls{true};
+  bool answered_before{};
+  std::vector<iommu::PageResponse> responses;
   std::set<FakeDomain*> domains;
   FakeDomain* last_paging{};
   FakeViommu* last_viommu{};
@@ -276,8 +324,27 @@ public:
   bool open{true};
 };
 
+class FakeQueueDescriptor final : public QueueDescriptor {
+public:
+  explicit FakeQueueDescriptor(int& live) : live_{live} { ++live_; }
+  ~FakeQueueDescriptor() override { --live_; }
+  int number() const override { return 78; }
+  void set_readable(bool now) override { readable = now; }
+  bool connected() const override { return open; }
+
+  bool readable{};
+  bool open{true};
+
+private:
+  int& live_;
+};
+
 class FakeChannels final : public Channels {
 public:
+  base::Result<QueueDescriptor*> open_queue(QueueFile& file) override {
+    queue_file = &file;
+    return last_queue = new FakeQueueDescriptor{live_queues};
+  }
   base::Result<Channel*> open(ChannelUser& owner) override {
     user = &owner;
     return last = new FakeChannel;
@@ -285,6 +352,9 @@ public:
 
   FakeChannel* last{};
   ChannelUser* user{};
+  FakeQueueDescriptor* last_queue{};
+  QueueFile* queue_file{};
+  int live_queues{};
 };
 
 // One client with its structures at fixed places of its memory.
@@ -330,8 +400,8 @@ struct Client {
     unmapped = cmd.length;
     return result;
   }
-  int hwpt(std::uint32_t device, std::uint32_t base, std::uint32_t flags = 0) {
-    u::HwptAlloc cmd{.flags = flags, .dev_id = device, .pt_id = base};
+  int hwpt(std::uint32_t device, std::uint32_t base, std::uint32_t flags = 0, std::uint32_t fault = 0) {
+    u::HwptAlloc cmd{.flags = flags, .dev_id = device, .pt_id = base, .fault_id = fault};
     const int result = call(cmd);
     made = cmd.out_hwpt_id;
     return result;
@@ -366,6 +436,11 @@ struct Client {
     const int result = call(cmd);
     done = cmd.entry_num;
     return result;
+  }
+  // The id, or 0.
+  std::uint32_t fault_queue() {
+    u::FaultQueueAlloc cmd{};
+    return call(cmd) == 0 ? cmd.out_fault_id : 0;
   }
   int destroy(std::uint32_t id) {
     u::Destroy cmd{.id = id};

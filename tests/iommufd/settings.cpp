@@ -286,51 +286,6 @@ TEST_F(AbsentCalls, AHardwareQueueIsEOPNOTSUPPOnceItsArgumentsAreRight) {
   c.context.unbind(*device);
 }
 
-TEST_F(AbsentCalls, DirtyTrackingIsSetOnlyOnAPagingTableAndIsThenEOPNOTSUPP) {
-  auto* const device = *c.context.bind(c.rng, {});
-  ASSERT_EQ(c.hwpt(device->id(), ioas), 0);
-  u::HwptSetDirtyTracking cmd{.flags = 2, .hwpt_id = 99};
-  EXPECT_EQ(c.call(cmd), EOPNOTSUPP);
-  cmd = {.hwpt_id = 99, .reserved = 1};
-  EXPECT_EQ(c.call(cmd), EOPNOTSUPP);
-  for (const std::uint32_t other : {99U, ioas, device->id()}) {
-    cmd = {.flags = u::dirty_tracking_enable, .hwpt_id = other};
-    EXPECT_EQ(c.call(cmd), ENOENT);
-  }
-  cmd = {.flags = u::dirty_tracking_enable, .hwpt_id = c.made};
-  EXPECT_EQ(c.call(cmd), EOPNOTSUPP);
-  c.context.unbind(*device);
-}
-
-TEST_F(AbsentCalls, ADirtyBitmapChecksItsRangeAndIsThenEOPNOTSUPP) {
-  auto* const device = *c.context.bind(c.rng, {});
-  ASSERT_EQ(c.hwpt(device->id(), ioas), 0);
-  const auto get = [&](std::uint64_t iova, std::uint64_t length, std::uint64_t size, std::uint32_t id) {
-    u::HwptGetDirtyBitmap cmd{.hwpt_id = id, .iova = iova, .length = length, .page_size = size};
-    return c.call(cmd);
-  };
-  const std::uint32_t hwpt = c.made;
-  u::HwptGetDirtyBitmap cmd{.hwpt_id = 99, .flags = 2};
-  EXPECT_EQ(c.call(cmd), EOPNOTSUPP);
-  cmd = {.hwpt_id = 99, .reserved = 1};
-  EXPECT_EQ(c.call(cmd), EOPNOTSUPP);
-  EXPECT_EQ(get(top, 2, 0, ioas), ENOENT);
-  EXPECT_EQ(get(top, 2, 0, hwpt), EOVERFLOW);
-  EXPECT_EQ(get(page, 0, page, hwpt), EOVERFLOW);
-  EXPECT_EQ(get(1, page, page, hwpt), EINVAL);
-  EXPECT_EQ(get(page, page + 1, page, hwpt), EINVAL);
-  EXPECT_EQ(get(page, page, 0, hwpt), EINVAL);
-  EXPECT_EQ(get(page, 2 * page, 2 * page, hwpt), EINVAL);
-  EXPECT_EQ(get(2 * page, 2 * page, 2 * page, hwpt), EOPNOTSUPP);
-  EXPECT_EQ(get(0, 0, page, hwpt), EOPNOTSUPP);
-  c.context.unbind(*device);
-}
-
-TEST_F(AbsentCalls, AFaultQueueIsEOPNOTSUPP) {
-  u::FaultQueueAlloc cmd{};
-  EXPECT_EQ(c.call(cmd), EOPNOTSUPP);
-}
-
 TEST_F(AbsentCalls, NoDeviceIsWithoutAnIommu) {
   u::IoasNoiommuGetPa cmd{.ioas_id = ioas, .iova = 0x1000, .length = page};
   EXPECT_EQ(c.call(cmd), EOPNOTSUPP);

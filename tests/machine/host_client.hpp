@@ -108,6 +108,20 @@ public:
     return call(cmd);
   }
   // The id, or 0.
+  std::uint32_t table(std::uint32_t device, std::uint32_t ioas, std::uint32_t flags, std::uint32_t faults = 0) {
+    i::HwptAlloc cmd;
+    cmd.flags = flags;
+    cmd.dev_id = device;
+    cmd.pt_id = ioas;
+    cmd.fault_id = faults;
+    return call(cmd) == 0 ? cmd.out_hwpt_id : 0;
+  }
+  int destroy(std::uint32_t id) {
+    i::Destroy cmd;
+    cmd.id = id;
+    return call(cmd);
+  }
+  // The id, or 0.
   std::uint32_t nest_parent(std::uint32_t device, std::uint32_t ioas) {
     i::HwptAlloc cmd;
     cmd.flags = i::hwpt_nest_parent;
@@ -140,6 +154,8 @@ public:
   static constexpr std::uint64_t descriptors = 0, driver = 0x400, device = 0x800, buffers = 0x1000;
 
   Source(Host& host, unsigned function) : file{host.open_device(function)} {}
+  // Of another kind of device only what all have is used.
+  explicit Source(std::unique_ptr<vfio::File> opened) : file{std::move(opened)} {}
 
   template <class T>
   int call(std::uint32_t number, T& cmd) {
@@ -158,9 +174,22 @@ public:
     cmd.pt_id = table;
     return call(v::device_attach_iommufd_pt, cmd);
   }
-  int detach() {
+  int attach(std::uint32_t table, std::uint32_t pasid) {
+    v::AttachIommufdPt cmd;
+    cmd.flags = v::attach_pasid;
+    cmd.pt_id = table;
+    cmd.pasid = pasid;
+    return call(v::device_attach_iommufd_pt, cmd);
+  }
+  int detach(std::uint32_t pasid = 0) {
     v::DetachIommufdPt cmd;
+    cmd.flags = pasid != 0 ? v::attach_pasid : 0U;
+    cmd.pasid = pasid;
     return call(v::device_detach_iommufd_pt, cmd);
+  }
+  void be_master() {
+    set<std::uint16_t>(v::region_config, pcie::config::command,
+                       pcie::config::command_memory_space | pcie::config::command_bus_master);
   }
   int reset() { return -file->ioctl(v::device_reset, 0); }
   int set_irqs(std::uint32_t flags, std::uint32_t index, const std::vector<std::int32_t>& fds) {

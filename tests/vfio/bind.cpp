@@ -206,6 +206,77 @@ TEST(VfioAttach, SizesAndFlagsAreCheckedAsByLinux) {
   EXPECT_EQ(r.file->ioctl(u::device_attach_iommufd_pt, 0), -EFAULT);
 }
 
+struct WithPasids : testing::Test {
+  Rig r;
+  std::uint32_t table = 0;
+
+  void SetUp() override {
+    r.device.pasids = 16;
+    ASSERT_EQ(r.bind(), 0);
+    table = r.pasid_table(r.ioas());
+    ASSERT_NE(table, 0u);
+  }
+  int attach(std::uint32_t id, std::uint32_t pasid) { return r.attach(id, u::attach_pasid, pasid); }
+  int detach(std::uint32_t pasid, std::uint32_t flags = u::attach_pasid) {
+    u::DetachIommufdPt cmd{.argsz = sizeof cmd, .flags = flags, .pasid = pasid};
+    return r.call(u::device_detach_iommufd_pt, cmd);
+  }
+};
+
+TEST_F(WithPasids, AreAttachedReplacedAndDetachedEachByItself) {
+  EXPECT_EQ(attach(table, 3), 0);
+  EXPECT_EQ(attach(table, 4), 0);
+  const std::uint32_t other = r.pasid_table(r.ioas());
+  EXPECT_EQ(attach(other, 3), 0);
+  EXPECT_EQ(r.device.attached(iommu::Target::pasid(3)), r.unit.last_paging);
+  EXPECT_EQ(r.device.attached(), nullptr);
+  EXPECT_EQ(detach(3), 0);
+  EXPECT_EQ(detach(3), 0) << "nothing is attached there any more";
+  EXPECT_EQ(r.device.attached(iommu::Target::pasid(3)), nullptr);
+  EXPECT_NE(r.device.attached(iommu::Target::pasid(4)), nullptr);
+}
+
+TEST_F(WithPasids, TheFieldMeansNothingWithoutTheFlag) {
+  std::uint32_t id = table;
+  EXPECT_EQ(r.attach(id, 0, 3), 0);
+  EXPECT_NE(r.device.attached(), nullptr);
+  EXPECT_EQ(attach(table, 3), 0);
+  EXPECT_EQ(detach(3, 0), 0);
+  EXPECT_EQ(r.device.attached(), nullptr);
+  EXPECT_NE(r.device.attached(iommu::Target::pasid(3)), nullptr);
+}
+
+TEST_F(WithPasids, ZeroIsNoneAndTooLargeOnesAreEINVAL) {
+  EXPECT_EQ(attach(table, 0), EINVAL);
+  EXPECT_EQ(attach(table, 16), EINVAL);
+  EXPECT_EQ(attach(table, ~0U), EINVAL);
+  std::uint32_t id = table;
+  ASSERT_EQ(r.attach(id), 0);
+  EXPECT_EQ(detach(0), 0);
+  EXPECT_NE(r.device.attached(), nullptr) << "and the RID stays where it is";
+}
+
+TEST_F(WithPasids, AMissingObjectIsENOENTAWrongOneAndAnIoasEINVAL) {
+  EXPECT_EQ(attach(77, 3), ENOENT);
+  EXPECT_EQ(attach(r.devid, 3), EINVAL);
+  EXPECT_EQ(attach(r.ioas(), 3), EINVAL);
+}
+
+TEST_F(WithPasids, AnIdThatCannotBeWrittenDetachesThatOne) {
+  std::uint32_t id = table;
+  ASSERT_EQ(r.attach(id), 0);
+  r.caller.read_only_from = Rig::at;
+  EXPECT_EQ(attach(table, 3), EFAULT);
+  EXPECT_EQ(r.device.attached(iommu::Target::pasid(3)), nullptr);
+  EXPECT_NE(r.device.attached(), nullptr);
+}
+
+TEST_F(WithPasids, EndWithTheFile) {
+  ASSERT_EQ(attach(table, 3), 0);
+  r.file.reset();
+  EXPECT_TRUE(r.device.at_pasids.empty());
+}
+
 TEST(VfioDetach, IsAlwaysZeroOnceItsArgumentsAreRight) {
   Rig r;
   r.bind();

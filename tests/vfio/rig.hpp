@@ -116,18 +116,31 @@ struct Rig {
     devid = cmd.out_devid;
     return result;
   }
-  int attach(std::uint32_t& id) {
-    u::AttachIommufdPt cmd{.argsz = sizeof cmd, .flags = 0, .pt_id = id, .pasid = 0};
+  int attach(std::uint32_t& id, std::uint32_t flags = 0, std::uint32_t pasid = 0) {
+    u::AttachIommufdPt cmd{.argsz = sizeof cmd, .flags = flags, .pt_id = id, .pasid = pasid};
     const int result = call(u::device_attach_iommufd_pt, cmd);
     id = cmd.pt_id;
     return result;
   }
-  std::uint32_t ioas() {
-    uapi::iommufd::IoasAlloc cmd{.size = sizeof cmd, .flags = 0, .out_ioas_id = 0};
+  // The same of the /dev/iommu.
+  template <class T>
+  int iommu(T& cmd) {
+    cmd.size = sizeof cmd;
     std::memcpy(&caller.bytes[at], &cmd, sizeof cmd);
-    iommufds.context->ioctl(uapi::iommufd::call(uapi::iommufd::IoasAlloc::nr), at);
+    const int result = -iommufds.context->ioctl(uapi::iommufd::call(T::nr), at);
     std::memcpy(&cmd, &caller.bytes[at], sizeof cmd);
-    return cmd.out_ioas_id;
+    return result;
+  }
+  std::uint32_t ioas() {
+    uapi::iommufd::IoasAlloc cmd;
+    return iommu(cmd) == 0 ? cmd.out_ioas_id : 0;
+  }
+  std::uint32_t pasid_table(std::uint32_t on) {
+    uapi::iommufd::HwptAlloc cmd;
+    cmd.flags = uapi::iommufd::hwpt_pasid;
+    cmd.dev_id = devid;
+    cmd.pt_id = on;
+    return iommu(cmd) == 0 ? cmd.out_hwpt_id : 0;
   }
   int irqs(std::uint32_t flags, std::uint32_t index, std::uint32_t start, std::uint32_t count,
            std::vector<std::int32_t> data = {}) {

@@ -1,0 +1,118 @@
+#include <sluice/machine/queues.hpp>
+
+#include <cerrno>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace sluice::machine {
+
+using base::Errc;
+
+namespace {
+
+// errno belongs to the program that we run in.
+struct SavedErrno {
+  int before{errno};
+  ~SavedErrno() { errno = before; }
+};
+
+bool inode_of(int fd, std::pair<dev_t, ino_t>& inode) {
+  struct stat about {};
+  if (fstat(fd, &about) != 0) {
+    return false;
+  }
+  inode = {about.st_dev, about.st_ino};
+  return true;
+}
+
+// Straight to the kernel: these descriptors are shown to the program as something else.
+void close_descriptor(int fd) { syscall(SYS_close, fd); }
+
+} // namespace
+
+std::int64_t QueueLink::read(int fd, std::uint64_t buffer, std::uint64_t count, std::uint64_t offset) {
+  const SavedErrno keep;
+  const platform::MutexGuard guard{sync_, mutex_};
+  if (file_ == nullptr) {
+    return 0;
+  }
+  std::byte bytes[16];
+  while (recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0) { // what read() leaves is said anew
+  }
+  return file_->read(buffer, count, offset);
+}
+
+std::int64_t QueueLink::write(std::uint64_t buffer, std::uint64_t count, std::uint64_t offset) {
+  const SavedErrno keep;
+  const platform::MutexGuard guard{sync_, mutex_};
+  return file_ != nullptr ? file_->write(buffer, count, offset) : -EINVAL;
+}
+
+std::shared_ptr<QueueLink> Queues::find(int fd) {
+  const SavedErrno keep;
+  Inode inode;
+  if (!inode_of(fd, inode)) {
+    return nullptr;
+  }
+  const platform::MutexGuard guard{sync_, mutex_};
+  const auto at = links_.find(inode);
+  return at != links_.end() ? at->second : nullptr;
+}
+
+base::Result<std::unique_ptr<QueueDescriptor>> QueueDescriptor::open(Queues& queues, iommufd::QueueFile& file) {
+  const SavedErrno keep;
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+    return Errc::no_memory;
+  }
+  auto queue = std::unique_ptr<QueueDescriptor>{new QueueDescriptor{queues, file, ends[0], ends[1]}};
+  inode_of(ends[0], queue->inode_);
+  {
+    const platform::MutexGuard guard{queues.sync_, queues.mutex_};
+    queues.links_[queue->inode_] = queue->link_;
+  }
+  if (queues.on_open) {
+    queues.on_open(ends[0], queue->link_);
+  }
+  return queue;
+}
+
+QueueDescriptor::QueueDescriptor(Queues& queues, iommufd::QueueFile& file, int client, int ours)
+    : queues_{queues}, link_{std::make_shared<QueueLink>(queues.sync_, file)}, client_{client}, ours_{ours} {}
+
+QueueDescriptor::~QueueDescriptor() {
+  const SavedErrno keep;
+  {
+    const platform::MutexGuard guard{queues_.sync_, queues_.mutex_};
+    queues_.links_.erase(inode_);
+  }
+  {
+    const platform::MutexGuard guard{queues_.sync_, link_->mutex_};
+    link_->file_ = nullptr;
+  }
+  close_descriptor(ours_);
+}
+
+void QueueDescriptor::set_readable(bool readable) {
+  const SavedErrno keep;
+  int there = 0;
+  const bool said = ioctl(ours_, SIOCOUTQ, &there) == 0 && there > 0;
+  if (readable && !said) {
+    const std::byte byte{};
+    static_cast<void>(::send(ours_, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL));
+  }
+}
+
+bool QueueDescriptor::connected() const {
+  const SavedErrno keep;
+  pollfd poll_for{ours_, 0, 0};
+  return poll(&poll_for, 1, 0) >= 0 && (poll_for.revents & POLLHUP) == 0;
+}
+
+} // namespace sluice::machine
