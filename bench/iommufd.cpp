@@ -100,7 +100,7 @@ struct Bench {
 
   machine::Machine machine{config()};
   machine::ProcessCaller caller;
-  machine::Channels channels;
+  machine::Channels channels{machine.port().sync};
   PagesOf pages;
   iommufd::Context context{{caller, pages, channels}, machine.port().sync};
   iommufd::Device* bound{};
