@@ -76,7 +76,7 @@ def refused(what, result, event, words="iova: {iova} "):
         expected = [line for line in aborted_copies(seen, recorded_only=True) if line["what"] == what]
         logs = [log for log in seen.events("vfio") if f"event: {event} client" in log]
         named = [log for log in logs if lines and words.format(iova=lines[0]["iova"]) in log + " "]
-        holds = ([line["mode"] for line in lines] == ["default", "untranslated"] and changed == ["0"]
+        holds = ([line["mode"] for line in lines] == 2 * ["default"] + 2 * ["untranslated"] and changed == ["0"]
                  and all(line["result"] == result and line["moved"] == "0" for line in lines) and len(named) == len(expected) > 0)
         seen_event = named[0].split("event: ", 1)[1] if named else "no event in the guest's log"
         return holds, "; ".join([*dict.fromkeys(f"{line['result']} at {line['iova']}" for line in lines), seen_event])

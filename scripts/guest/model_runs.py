@@ -97,8 +97,8 @@ def broken(fault, *caught_by):
     return run
 
 
-ALL = (MODEL, MESSAGES, broken("stale", "remapped", "unmapped", "stale"), broken("walk", "read", "copies"),
-       broken("cd", "read", "copies"), broken("atc", "remapped", "unmapped"))
+ALL = (MODEL, MESSAGES, broken("stale", "remapped", "unmapped", "stale", "stale uses"), broken("walk", "read", "copies"),
+       broken("cd", "read", "copies"), broken("atc", "remapped", "unmapped", "stale uses", "ATC_INV"))
 EVERY = (*runs.ALL, *ALL)
 BY_NAME: typing.Dict[str, runs.Run] = {run.name: run for run in EVERY}
 

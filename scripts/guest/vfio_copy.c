@@ -34,7 +34,8 @@ static const char* const states[] = {"idle",          "busy",      "done",     "
                                      "write_aborted", "no_master", "bad_size", "no_pasid"};
 
 enum { buffer_size = 16384, copied = 6000, rounds = 16 };
-static const uint64_t far_iova = 0x10000000000, near_iova = 0x123456000, guarded_iova = 0x20000000;
+static const uint64_t far_iova = 0x10000000000, near_iova = 0x123456000, guarded_iova = 0x20000000,
+                      other_iova = 0x30000000;
 
 static int container, device;
 static uint64_t bar, config;
@@ -93,12 +94,23 @@ static unsigned copy(uint64_t from, uint64_t to) {
   return busy;
 }
 
-// Twice: as the device goes by default, which is by its ATC if it has one that is on, and without it.
+// Something else is mapped and unmapped, so that invalidations of the driver's come and go.
+static void others(void) {
+  static unsigned char page[buffer_size] __attribute__((aligned(buffer_size)));
+  for (unsigned i = 0; i < 4; ++i) {
+    map(page, other_iova, VFIO_DMA_MAP_FLAG_READ);
+    unmap(other_iova);
+  }
+}
+
+// As the device goes by default, which is by its ATC if it has one that is on, and without it; each twice.
 static void say_refused(const char* what, uint64_t from, uint64_t to) {
   static const char* const modes[] = {"default", "untranslated"};
-  for (uint32_t mode = by_its_atc; mode <= untranslated; ++mode) {
+  for (unsigned i = 0; i < 4; ++i) {
+    const unsigned mode = i / 2 == 0 ? by_its_atc : untranslated;
     put(mode_at, mode, 4);
     const unsigned state = copy(from, to);
+    others();
     printf("SLUICE vfio what=%s mode=%s result=%s moved=%llu iova=%#llx\n", what, modes[mode], states[state % 8],
            (unsigned long long)get(moved_at, 8), (unsigned long long)get(fault_at, 8));
   }

@@ -111,9 +111,9 @@ RequestedTranslation Port::Burst::request_translation(const TranslationRequest& 
   return result;
 }
 
-Outcome Port::Burst::access_translated(const Request& request, void* data) {
+Outcome Port::Burst::access_translated(const Request& request, void* data, std::optional<std::uint64_t> asked) {
   Core::Recorded edges;
-  const Outcome outcome = core_.access_translated(request, data, edges);
+  const Outcome outcome = core_.access_translated(request, data, asked, edges);
   core_.deliver(edges);
   return outcome;
 }

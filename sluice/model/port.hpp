@@ -141,8 +141,9 @@ public:
     // 3.9.1.3: a translated transaction; `request.address` is what a completion said. It has been looked up in the
     // client's ATC, or asked for, since the latest call of another function of this Burst: unlike those, this one
     // begins without a quiescent state, because a CMD_SYNC after a CMD_ATC_INV waits for what was found in an ATC.
-    // `request.substream_id` does not count without IDR3.PASIDTT.
-    Outcome access_translated(const Request& request, void* data);
+    // `request.substream_id` does not count without IDR3.PASIDTT. For Knobs::watch_stale, `asked` is the address whose
+    // translation it is, which the SMMU itself does not know.
+    Outcome access_translated(const Request& request, void* data, std::optional<std::uint64_t> asked = {});
 
   private:
     PortCore& core_;

@@ -54,6 +54,9 @@ RequestedTranslation PortCore::refuse(const TranslationRequest& r, CompletionSta
 RequestedTranslation PortCore::request_translation(const TranslationRequest& r, Core::Recorded& edges) {
   ++count_.translation_requests;
   idle();
+  if (stale_watch_) {
+    unbind_all(); // as in resolve_watched()
+  }
   fault_ = {};
   fault_regime_ = nullptr;
   if (!facts_.features.ats) {
@@ -126,6 +129,9 @@ RequestedTranslation PortCore::request_translation(const TranslationRequest& r, 
                                                         : access.address; // 13.6.5
   c.address = output & ~mask_below(c.log2_size);
   core_.software_faults().granted(r.stream_id);
+  if (stale_watch_) {
+    watch_stale(access);
+  }
   return {c};
 }
 
@@ -158,10 +164,11 @@ bool PortCore::permitted(const Regime& regime, const Binding& b, const Request& 
 }
 
 // 3.9.1.3
-Outcome PortCore::access_translated(Request r, void* data, Core::Recorded& edges) {
+Outcome PortCore::access_translated(Request r, void* data, std::optional<std::uint64_t> asked, Core::Recorded& edges) {
   base::check(r.size != 0 && (r.address & 0xfff) + r.size <= 0x1000);
   ++count_.translated;
   idle();
+  Request as_asked = r;
   if (!r.substream_id || !facts_.features.pasid_translated) {
     r.substream_id.reset();
     r.instruction = r.privileged = false;
@@ -169,6 +176,10 @@ Outcome PortCore::access_translated(Request r, void* data, Core::Recorded& edges
   Target target;
   if (!resolve_translated(r, target)) {
     return refuse(r, data, edges);
+  }
+  if (stale_watch_ && asked) {
+    as_asked.address = *asked;
+    watch_translated(as_asked, r.address);
   }
   const BusAccess access{target.pa, r.size, target.attributes(), {r.stream_id}};
   const bool good = r.write ? bus_.write(access, data) : bus_.read(access, data);

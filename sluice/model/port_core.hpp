@@ -40,7 +40,7 @@ public:
   void idle(); // by Knobs::adversary
   // port_ats.cpp
   RequestedTranslation request_translation(const TranslationRequest& request, Core::Recorded& edges);
-  Outcome access_translated(Request request, void* data, Core::Recorded& edges);
+  Outcome access_translated(Request request, void* data, std::optional<std::uint64_t> asked, Core::Recorded& edges);
   PageRequestFate request_page(PageRequest request, Core::Recorded& edges);
   // audit.cpp
   Audit audit(std::span<const arch::Command> scope);
@@ -127,7 +127,12 @@ private:
   std::uint16_t free_ticket();
   std::optional<Outcome> stall(const Request& request, Core::Recorded& edges);
 
-  void watch_stale(const Request& request); // port_stale.cpp
+  // port_stale.cpp
+  void watch_stale(const Request& request);
+  void watch_translated(const Request& asked, std::uint64_t used);
+  std::optional<StaleWatch::Difference> stale_translation(const Binding& binding, const Regime& regime,
+                                                          std::uint64_t address);
+  void note_stale(const Request& request, std::optional<StaleWatch::Difference>& found);
 
   // port_adversary.cpp
   static constexpr std::uint64_t most_prefetched = 256; // 4.2.2: of one command

@@ -15,16 +15,20 @@
 // when it is first used. It is a stale use when it is used again after Knobs::stale_after_syncs more CMD_SYNCs have
 // completed, still differs in the same way, and no CFGI or TLBI that covers it has been applied since or waits in the
 // command queue. With several threads that issue CMD_SYNCs, the knob has to be at least their number.
+//
+// What an endpoint's ATC holds is compared when a translated transaction uses it, if whoever sends that says what was
+// translated (Port::Burst::access_translated). An ATC is invalidated last, after up to three CMD_SYNCs for structures
+// and TLBs: its grace is four times the knob.
 namespace sluice::model {
 
-enum class StaleKind : std::uint8_t { l1std, ste, l1cd, cd, translation };
+enum class StaleKind : std::uint8_t { l1std, ste, l1cd, cd, translation, atc };
 
 struct StaleUse {
   StaleKind kind{};
   std::uint32_t stream_id{};
   std::optional<std::uint32_t> substream_id{};
   std::uint64_t address{};               // IOVA of the access
-  std::uint64_t cached{};                // the first word that differs, or of a translation the PA of its 4 KB
+  std::uint64_t cached{};                // the first word that differs, or of a translation its 4 KB
   std::optional<std::uint64_t> memory{}; // likewise; no value where the tables have no translation
   arch::Command missing{};               // a command that would have been enough
 };

@@ -73,12 +73,48 @@ std::optional<StaleWatch::Difference> StaleWatch::translation(const Regime& regi
   return d;
 }
 
+std::optional<StaleWatch::Difference> StaleWatch::translated(const LiveRegisters& registers, const Request& asked,
+                                                             std::uint64_t used) {
+  memory_.clear();
+  contexts_.clear();
+  tlb_.clear();
+  const std::uint64_t iova = asked.address & ~0xfffULL;
+  const auto& ssid = asked.substream_id;
+  Difference d{.use = {.kind = StaleKind::atc, .stream_id = asked.stream_id, .substream_id = ssid, .cached = used}};
+  d.use.missing =
+      ssid ? arch::cmd::atc_inv_pasid(asked.stream_id, *ssid, iova, 0) : arch::cmd::atc_inv(asked.stream_id, iova, 0);
+  Regime regime;
+  Fault fault;
+  if (!memory_.resolve(registers, asked.stream_id, ssid, regime, fault)) {
+    return d;
+  }
+  arch::Ste ste;
+  memory_.find_stream(registers, asked.stream_id, ste, fault);
+  const bool split = memory_.eats(registers, asked.stream_id, ste) == arch::Eats::split;
+  const unsigned wanted =
+      rights::wanted(asked.write, regime.rights.is_instruction(asked), regime.rights.privileged(asked));
+  TlbEntry fresh;
+  if (!regime.stage1 && (split || !regime.stage2)) { // 13.6.4, 13.6.5
+    d.use.memory = iova;
+  } else if (walker_.translate(regime, iova, wanted, fresh, fault)) {
+    d.use.memory = split ? fresh.ipa_page() : fresh.pa();
+    if ((fresh.allowed() >> wanted & 1) == 0) {
+      return d;
+    }
+  } else if (split && fault.stage2) {
+    return std::nullopt; // no affair of the endpoint's
+  }
+  return d.use.memory == used ? std::nullopt : std::optional{d};
+}
+
 bool StaleWatch::is_stale(const Difference& d, std::uint64_t syncs) {
+  constexpr std::uint64_t last = 4; // in software's order, see StaleUse
+  const std::uint64_t after = facts_.knobs.stale_after_syncs * (d.use.kind == StaleKind::atc ? last : 1);
   for (Difference& s : seen_) {
     if (s.used && s.use.kind == d.use.kind && s.use.stream_id == d.use.stream_id &&
         s.use.substream_id == d.use.substream_id && page_of(s.use.address) == page_of(d.use.address) &&
         s.use.memory == d.use.memory) {
-      const bool now = !s.reported && syncs - s.syncs >= facts_.knobs.stale_after_syncs;
+      const bool now = !s.reported && syncs - s.syncs >= after;
       s.reported = s.reported || now;
       return now;
     }
@@ -87,11 +123,28 @@ bool StaleWatch::is_stale(const Difference& d, std::uint64_t syncs) {
   s = d;
   s.syncs = syncs;
   s.used = true;
-  s.reported = facts_.knobs.stale_after_syncs == 0;
+  s.reported = after == 0;
   return s.reported;
 }
 
+// 4.5.1: with a PASID only what has one, with G that of every PASID.
+bool StaleWatch::drops(const Command& command, const StaleUse& use) const {
+  if (command.get(Command::Opcode) != Opcode::CMD_ATC_INV || command.get(Command::StreamID) != use.stream_id) {
+    return false;
+  }
+  const bool with_pasid = command.get(Command::SSV) != 0 && facts_.features.substreamid_bits != 0;
+  if (with_pasid != use.substream_id.has_value() ||
+      (with_pasid && command.get(Command::Global) == 0 && command.get(Command::SubstreamID) != *use.substream_id)) {
+    return false;
+  }
+  const std::uint64_t size = command.get(Command::Size);
+  return size >= arch::atc_inv_size_all || (command.get(Command::Address) ^ use.address) >> (12 + size) == 0;
+}
+
 bool StaleWatch::covers(const Command& command, const Difference& d, std::uint16_t any_vmid) const {
+  if (d.use.kind == StaleKind::atc) {
+    return drops(command, d.use);
+  }
   const auto sid = static_cast<std::uint32_t>(command.get(Command::StreamID));
   const bool leaf = command.get(Command::Leaf) != 0;
   const bool of_cd = d.use.kind == StaleKind::cd || d.use.kind == StaleKind::l1cd;

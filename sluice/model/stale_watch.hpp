@@ -32,9 +32,12 @@ public:
   std::optional<Difference> translation(const Regime& regime, const Context& context, const TlbEntry& entry,
                                         std::uint64_t address);
 
+  // What an ATC has made of `asked`, which is page `used`, against the tables by the structures that memory holds.
+  std::optional<Difference> translated(const LiveRegisters& registers, const Request& asked, std::uint64_t used);
+
   // True if the difference is to be reported now. `syncs`: that have completed.
   bool is_stale(const Difference& difference, std::uint64_t syncs);
-  // Whether a CFGI or TLBI covers it.
+  // Whether a CFGI, TLBI or ATC_INV covers it.
   bool covers(const arch::Command& command, const Difference& difference, std::uint16_t any_vmid) const;
   // A command has been applied.
   void applied(const arch::Command& command, std::uint16_t any_vmid);
@@ -42,6 +45,7 @@ public:
 
 private:
   static Facts plain(Facts facts);
+  bool drops(const arch::Command& command, const StaleUse& use) const;
 
   const Facts facts_;
   Tlb tlb_{1, 1};

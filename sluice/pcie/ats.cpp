@@ -32,7 +32,7 @@ model::Outcome Ats::access(model::Port::Burst& burst, const model::Request& r, v
   model::Request translated = r;
   if (const auto found = atc_.find(wanted)) {
     translated.address = *found;
-    return burst.access_translated(translated, data);
+    return burst.access_translated(translated, data, r.address);
   }
   const std::uint64_t generation = atc_.generation();
   const auto asked = burst.request_translation({.stream_id = r.stream_id,
@@ -53,7 +53,7 @@ model::Outcome Ats::access(model::Port::Burst& burst, const model::Request& r, v
   atc_.insert(wanted, c, generation);
   const std::uint64_t inside = c.log2_size >= 64 ? ~0ULL : (1ULL << c.log2_size) - 1;
   translated.address = c.address | (r.address & inside);
-  return burst.access_translated(translated, data);
+  return burst.access_translated(translated, data, r.address);
 }
 
 model::AtcAnswer Ats::invalidate(const model::AtcInvalidation& invalidation) {
