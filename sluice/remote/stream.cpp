@@ -36,7 +36,7 @@ Status Stream::wait(short events) const {
   pollfd waiting{socket_.get(), events, 0};
   int ready;
   do {
-    ready = ::poll(&waiting, 1, limit_ms);
+    ready = ::poll(&waiting, 1, limit_ms_);
   } while (ready < 0 && errno == EINTR);
   return ready > 0 ? Status{} : Status{ready == 0 ? Errc::timed_out : Errc::io_error};
 }

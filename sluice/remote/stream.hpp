@@ -13,11 +13,11 @@ namespace sluice::remote {
 // to finish it.
 class Stream {
 public:
-  static constexpr int limit_ms = 5000;
+  static constexpr int usual_limit_ms = 5000;
   // What one message can bring, as both protocols have it.
   static constexpr std::size_t most_fds = 8;
 
-  explicit Stream(hosted::Fd socket) : socket_{std::move(socket)} {}
+  explicit Stream(hosted::Fd socket, int limit_ms = usual_limit_ms) : socket_{std::move(socket)}, limit_ms_{limit_ms} {}
 
   int fd() const { return socket_.get(); }
   // Exactly so many bytes, and the descriptors that came with them. Errors: no_device (the other side has gone),
@@ -30,6 +30,7 @@ private:
   base::Status wait(short events) const;
 
   hosted::Fd socket_;
+  int limit_ms_;
 };
 
 } // namespace sluice::remote

@@ -3,8 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
-// The vfio-user protocol, version 0.1, as far as a server needs it that maps nothing for its client. Structures of
-// commands that are VFIO's own are those of uapi/vfio.hpp, without more.
+// The vfio-user protocol, version 0.1, as far as a server needs it that maps nothing for its client. What commands that
+// are VFIO's own carry are the structures of uapi/vfio.hpp, each up to its min_size.
 namespace sluice::remote::vfio_user {
 
 enum class Command : std::uint16_t {
@@ -49,6 +49,7 @@ struct DmaMap {
   std::uint64_t offset{};
   std::uint64_t address{};
   std::uint64_t size{};
+  static constexpr std::size_t min_size = 32;
 };
 inline constexpr std::uint32_t dma_read = 1;
 inline constexpr std::uint32_t dma_write = 2;
@@ -58,23 +59,16 @@ struct DmaUnmap {
   std::uint32_t flags{};
   std::uint64_t address{};
   std::uint64_t size{};
+  static constexpr std::size_t min_size = 24;
 };
 inline constexpr std::uint32_t unmap_all = 2;
-
-struct DeviceInfo {
-  std::uint32_t argsz{};
-  std::uint32_t flags{};
-  std::uint32_t regions{};
-  std::uint32_t irqs{};
-};
 
 struct RegionAccess { // followed by the data
   std::uint64_t offset{};
   std::uint32_t region{};
   std::uint32_t count{};
 };
-static_assert(sizeof(DmaMap) == 32 && sizeof(DmaUnmap) == 24 && sizeof(DeviceInfo) == 16 &&
-              sizeof(RegionAccess) == 16 && sizeof(Version) == 4);
+static_assert(sizeof(DmaMap) == 32 && sizeof(DmaUnmap) == 24 && sizeof(RegionAccess) == 16 && sizeof(Version) == 4);
 
 inline constexpr std::size_t most_data = 64 * 1024; // max_data_xfer_size
 inline constexpr std::size_t most_payload = most_data + sizeof(RegionAccess);

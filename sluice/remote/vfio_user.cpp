@@ -4,6 +4,7 @@
 #include <sluice/uapi/errno.hpp>
 #include <sluice/uapi/vfio.hpp>
 
+#include <algorithm>
 #include <cstring>
 #include <optional>
 
@@ -16,11 +17,23 @@ using hosted::Fd;
 
 namespace {
 
-// What is to be said with a structure of VFIO's that the caller has filled in.
+// What the caller has filled in of a structure of VFIO's.
 template <class T>
 std::optional<T> request(std::span<const std::byte> payload) {
-  const auto value = front<T>(payload);
-  return value && value->argsz >= sizeof(T) ? value : std::nullopt;
+  if (payload.size() < T::min_size) {
+    return std::nullopt;
+  }
+  T value{};
+  std::ranges::copy(payload.first(T::min_size), std::as_writable_bytes(std::span{&value, 1}).begin());
+  return value.argsz >= T::min_size ? std::optional{value} : std::nullopt;
+}
+
+// An answer with one, which says how long it is.
+template <class T>
+void append_info(std::vector<std::byte>& reply, T info) {
+  info.argsz = T::min_size;
+  const auto bytes = std::as_bytes(std::span{&info, 1}).first(T::min_size);
+  reply.insert(reply.end(), bytes.begin(), bytes.end());
 }
 
 // The next piece of an access that a function takes at once.
@@ -148,14 +161,12 @@ Status VfioUser::unmap(Bytes payload, std::vector<std::byte>& reply) {
 }
 
 Status VfioUser::device_info(Bytes payload, std::vector<std::byte>& reply) const {
-  auto info = request<vfio_user::DeviceInfo>(payload);
-  if (!info) {
+  if (!request<u::DeviceInfo>(payload)) {
     return Errc::invalid_argument;
   }
-  append(reply, vfio_user::DeviceInfo{.argsz = sizeof *info,
-                                      .flags = u::device_flag_pci | u::device_flag_reset,
-                                      .regions = u::region_count,
-                                      .irqs = u::irq_count});
+  append_info(reply, u::DeviceInfo{.flags = u::device_flag_pci | u::device_flag_reset,
+                                   .num_regions = u::region_count,
+                                   .num_irqs = u::irq_count});
   return {};
 }
 
@@ -164,29 +175,27 @@ std::uint64_t VfioUser::region_size(std::uint32_t region) const {
 }
 
 Status VfioUser::region_info(Bytes payload, std::vector<std::byte>& reply) const {
-  auto info = request<u::RegionInfo>(payload);
+  const auto info = request<u::RegionInfo>(payload);
   if (!info || info->index >= u::region_count) {
     return Errc::invalid_argument;
   }
   const std::uint64_t size = region_size(info->index);
-  append(reply, u::RegionInfo{.argsz = sizeof *info,
-                              .flags = size != 0 ? u::region_read | u::region_write : 0U,
-                              .index = info->index,
-                              .size = size});
+  append_info(
+      reply,
+      u::RegionInfo{.flags = size != 0 ? u::region_read | u::region_write : 0U, .index = info->index, .size = size});
   return {};
 }
 
 Status VfioUser::irq_info(Bytes payload, std::vector<std::byte>& reply) const {
-  auto info = request<u::IrqInfo>(payload);
+  const auto info = request<u::IrqInfo>(payload);
   if (!info || info->index >= u::irq_count) {
     return Errc::invalid_argument;
   }
   const std::uint32_t how =
       info->index == u::irq_intx ? u::irq_maskable | u::irq_automasked : std::uint32_t{u::irq_noresize};
-  append(reply, u::IrqInfo{.argsz = sizeof *info,
-                           .flags = u::irq_eventfd | how,
-                           .index = info->index,
-                           .count = info->index == u::irq_msix ? 0 : interrupts_.count(info->index)});
+  append_info(reply, u::IrqInfo{.flags = u::irq_eventfd | how,
+                                .index = info->index,
+                                .count = info->index == u::irq_msix ? 0 : interrupts_.count(info->index)});
   return {};
 }
 
@@ -200,7 +209,7 @@ Status VfioUser::set_irqs(Bytes payload, const std::vector<Fd>& fds) {
   if (set->start >= there || set->count > there - set->start) {
     return Errc::invalid_argument;
   }
-  Bytes data = payload.subspan(sizeof *set);
+  Bytes data = payload.subspan(u::IrqSet::min_size);
   std::vector<std::byte> numbers;
   switch (set->flags & u::irq_set_data_types) {
   case u::irq_set_data_none:

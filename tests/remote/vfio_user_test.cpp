@@ -132,9 +132,13 @@ TEST_F(VfioUserTest, AVersionThatIsNoneEndsTheConnection) {
 
 TEST_F(VfioUserTest, RegionsAreTheFunctions) {
   agree();
-  const auto info = answer<p::DeviceInfo>(ask(Command::device_get_info, p::DeviceInfo{.argsz = 16}));
-  EXPECT_EQ(info.regions, 9u);
-  EXPECT_EQ(info.flags, u::device_flag_pci | u::device_flag_reset);
+  // argsz, flags, regions, interrupts, and no more of VFIO's structure
+  const auto info = ask(Command::device_get_info, std::array<std::uint32_t, 4>{16});
+  EXPECT_EQ(info.reply.size(), sizeof(p::Header) + 16);
+  EXPECT_EQ((answer<std::array<std::uint32_t, 4>>(info)),
+            (std::array<std::uint32_t, 4>{16, u::device_flag_pci | u::device_flag_reset, 9, 5}));
+  EXPECT_EQ(error(Command::device_get_info, std::array<std::uint32_t, 4>{15}), invalid);
+  EXPECT_EQ(error(Command::device_get_info, std::array<std::uint32_t, 3>{16}), invalid) << "a shorter one";
   const auto size = [&](std::uint32_t index) {
     return answer<u::RegionInfo>(ask(Command::device_get_region_info, u::RegionInfo{.argsz = 32, .index = index})).size;
   };
