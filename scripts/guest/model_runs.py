@@ -41,14 +41,9 @@ class ModelRun(runs.Run):
     def command(self, sluice, cache, folder, _socket):
         qemu = cache / "qemu/usr/bin/qemu-system-aarch64"
         words = list(self.machine)
-        kind = words.index("-M") + 1
-
-        def dump(out):
-            machine = [*words[:kind], f"{words[kind]},dumpdtb={out}", *words[kind + 1:]]
-            return [sluice, "serve", "--", qemu, *machine, "-display", "none", "-nodefaults", "-monitor", "none"]
-
-        tree = device_tree.device_tree(dump, folder, self.kinds)
-        words[kind] += ",memory-backend=ram"
+        dump = [sluice, "serve", "--", qemu, *words]
+        tree = device_tree.device_tree(lambda out: device_tree.dumping(dump, out), folder, self.kinds)
+        words[words.index("-M") + 1] += ",memory-backend=ram"
         return [sluice, "serve", "--report", folder / "report.json", "--frame", hex(device_tree.FRAME),
                 *(("--machine", folder / "machine.json") if self.description else ()), *self.exec_options,
                 "--", qemu, *words, "-object", f"memory-backend-file,id=ram,{RAM}", "-dtb", tree, *self.qemu]

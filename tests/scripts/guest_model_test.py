@@ -1,9 +1,11 @@
 """What the runs whose guest drives our SMMU are judged by finds what is wrong, and nothing else."""
 
 import copy
+import json
 import os
 import pathlib
 import re
+import shlex
 import sys
 import tempfile
 import types
@@ -228,6 +230,52 @@ class ModelRuns(unittest.TestCase):
         self.assertEqual(names, re.findall(r"^\s+(\w+),", states, re.M))
 
 
+class Page(unittest.TestCase):
+    """docs/guest-model.md says what the checked run does."""
+    TEXT = pathlib.Path(ROOT, "docs/guest-model.md").read_text(encoding="utf-8")
+    HERE, COMMANDS = re.search(r"```sh\ncat >machine.json <<'END'\n(.*?)END\n(.*?)```", TEXT, re.S).groups()
+
+    def words(self, program):
+        command = next(line for line in self.COMMANDS.replace("\\\n", "").splitlines() if line.split()[0].endswith(program))
+        return shlex.split(command)
+
+    def test_the_machine_has_the_features_of_the_run(self):
+        self.assertEqual(json.loads(self.HERE)["smmus"][0]["features"], model_runs.MODEL.description["smmus"][0]["features"])
+
+    def test_qemu_is_started_as_in_the_run(self):
+        words = self.words("sluice")
+        qemu = words[words.index("--") + 2:]
+        run = [*model_runs.DEVICES, *model_runs.MODEL.machine, f"memory-backend-file,id=ram,{model_runs.RAM}", "-kernel", "-initrd",
+               "-append", "-object", "-dtb"]
+        own = {"Image", "initrd", "guest.dtb", "console=ttyAMA0"}
+        self.assertEqual([word for word in qemu if word.removesuffix(",memory-backend=ram") not in run and word not in own], [])
+        needed = [word for word in model_runs.DEVICES if "{" in word]
+        self.assertEqual([word for word in needed if word not in qemu], [])
+
+    def test_the_options_are_those_of_the_programs(self):
+        main = pathlib.Path(ROOT, "tools/sluice/main.cpp").read_text(encoding="utf-8")
+        serve = main[main.index("* add_serve("):main.index("int main(")]
+        words = self.words("sluice")
+        for option in [word for word in words[:words.index("--")] if word.startswith("--")] + ["--frame", "--atc", "--break"]:
+            self.assertIn(f'"{option}"', serve)
+            self.assertIn(option, self.TEXT)
+        faults = re.search(r'"--break".*?IsMember\({(.*?)}\)', serve, re.S)[1].replace('"', "").split(", ")
+        self.assertEqual(set(faults), set(model_runs.MODEL.faults))
+        for fault in faults:
+            self.assertIn(f"`{fault}`", self.TEXT)
+        self.assertEqual(list(model_runs.SERVED), [word for word in words if word in model_runs.SERVED])
+
+    def test_the_device_tree_is_made_for_the_same_machine(self):
+        words = self.words("device_tree.py")
+        qemu = words[words.index("--") + 2:]
+        self.assertEqual(tuple(qemu), model_runs.MODEL.machine)
+        self.assertEqual(("ATS",), model_runs.MODEL.kinds)
+        self.assertIn("--ats", words)
+
+    def test_it_is_one_screen(self):
+        self.assertLessEqual(len(self.TEXT.splitlines()), 60)
+
+
 class DeviceTree(unittest.TestCase):
     SOURCE = pathlib.Path(ROOT, "scripts/guest/smmu.dtso").read_text(encoding="ascii")
 
@@ -243,6 +291,12 @@ class DeviceTree(unittest.TestCase):
     def test_no_placeholder_is_left(self):
         for line in self.made("ATS", "MSI"):
             self.assertNotRegex(line, r"\b(FRAME|FRAME_HEX|ITS|ATS|MSI)\b")
+
+    def test_dumping_is_told_to_the_machine(self):
+        words = device_tree.dumping(["qemu", "-M", "virt,gic-version=3", "-m", "4G"], "x.dtb")
+        self.assertEqual(words[:5], ["qemu", "-M", "virt,gic-version=3,dumpdtb=x.dtb", "-m", "4G"])
+        with self.assertRaises(SystemExit):
+            device_tree.dumping(["qemu", "-m", "4G"], "x.dtb")
 
     def test_the_frame_is_reserved_and_is_that_of_the_command_line(self):
         text = "\n".join(self.made())
