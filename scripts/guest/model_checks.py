@@ -1,6 +1,7 @@
 """What has to hold of a run whose guest drives our SMMU. As checks.py: each gives (holds, what was seen, in words)."""
 
 import checks
+import marked
 
 
 def function(seen, name):
@@ -37,12 +38,22 @@ def translated(seen):
 
 
 def negotiated(seen):
-    """Features of the queue as the guest's driver and the endpoint have them. Linux's driver of entropy sources queues one buffer at
-    a time, for which it makes no indirect table."""
-    queue, bits = function(seen, "rng0")["queue"], [line["features"] for line in seen.boot.of("device")]
-    by_guest = bool(bits) and all(b[28:30] == "11" for b in bits)
-    holds = by_guest and queue["indirect"] and queue["event_index"]
-    return holds, "indirect tables and the event index" if holds else f"the guest's bits {' '.join(bits) or 'none'}, the endpoint's queue {queue}"
+    """Features of the queue that Linux's own driver has accepted. It queues one buffer at a time, for which it makes no table."""
+    bits = [line["features"] for line in seen.boot.of("device")]
+    holds = bool(bits) and all(b[28:30] == "11" for b in bits)
+    return holds, "indirect tables and the event index" if holds else f"the guest's bits: {' '.join(bits) or 'none'}"
+
+
+def by_tables(seen):
+    """A driver in user space puts its chains into indirect tables: the bytes are the endpoint's, in the order of the chain."""
+    lines, tables = seen.boot.of("indirect"), function(seen, "rng0")["queue"]["tables"]
+    if len(lines) != 1:
+        return False, "nothing"
+    line = lines[0]
+    piece, rounds = marked.Piece(bytes.fromhex(line["data"])), int(line["rounds"])
+    holds = rounds == int(line["good"]) == tables > 1 and not piece.fault and piece.name == "rng0" \
+        and int(line["bytes"]) == len(line["data"]) // 2 == 32 * len(piece.numbers)
+    return holds, piece.fault or f"{tables} of {rounds} used by the endpoint, {line['bytes']} bytes of {piece.name} in their order"
 
 
 def copied(seen):

@@ -16,11 +16,11 @@ HERE = pathlib.Path(__file__).resolve().parent
 RAM = "size=4G,mem-path={ram},share=on"
 
 
-def user_program(folder):
-    """The guest's driver of a copy engine, built for it."""
-    program = folder / "vfio_copy"
+def user_program(folder, name):
+    """A driver in the guest's user space, built for it."""
+    program = folder / name
     subprocess.run(["aarch64-linux-gnu-gcc", "-std=gnu17", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-o", program,
-                    HERE / "vfio_copy.c"], check=True, capture_output=True, timeout=60)
+                    HERE / f"{name}.c"], check=True, capture_output=True, timeout=60)
     return program
 
 
@@ -36,7 +36,7 @@ class ModelRun(runs.Run):
     can_do_without: bool = False
 
     def programs(self, folder):
-        return (user_program(folder),)
+        return tuple(user_program(folder, name) for name in ("vfio_copy", "vfio_rng"))
 
     def command(self, sluice, cache, folder, _socket):
         qemu = cache / "qemu/usr/bin/qemu-system-aarch64"
@@ -60,10 +60,10 @@ DEVICES = (*runs.BASE, "-no-reboot", "-chardev", "socket,id=qtest,fd={qtest}",
            # Without vectors: QEMU would write messages to the guest's IOVAs as if they were physical addresses.
            "-chardev", "socket,id=rng0,fd={rng0}", "-device", "vhost-user-rng-pci,chardev=rng0,vectors=0,addr=4,iommu_platform=on",
            "-device", '{"driver":"vfio-user-pci","socket":{"type":"unix","path":"{copy0}"},"addr":"5"}')
-STEPS = ("devices", "smmu", "read", "vfio")
+STEPS = ("devices", "smmu", "read", "vfio", "indirect")
 CHECKS = (
     ("guest", checks.guest_ended), ("probe", model_checks.probed), ("read", checks.bytes_of("read")),
-    ("delivered", checks.delivered), ("features", model_checks.negotiated), ("translated", model_checks.translated),
+    ("delivered", checks.delivered), ("features", model_checks.negotiated), ("tables", model_checks.by_tables), ("translated", model_checks.translated),
     ("copies", model_checks.copied), ("remapped", model_checks.remapped),
     ("read-only", model_checks.refused("readonly", "write_aborted", "F_PERMISSION")),
     ("unmapped", model_checks.refused("unmapped", "read_aborted", "F_TRANSLATION")), ("events", model_checks.events),

@@ -1,19 +1,9 @@
-#define _GNU_SOURCE
 // A guest's user-space driver for pcie::CopyDevice, through VFIO with its own IOVAs: vfio_copy ADDRESS GROUP. Says what
 // it saw on lines "SLUICE vfio key=value ..."; nothing is judged here.
-#include <linux/pci_regs.h>
-#include <linux/vfio.h>
+#include "vfio_device.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
 
 // sluice/pcie/copy_device.hpp
 enum {
@@ -37,25 +27,10 @@ enum { buffer_size = 16384, copied = 6000, rounds = 16 };
 static const uint64_t far_iova = 0x10000000000, near_iova = 0x123456000, guarded_iova = 0x20000000,
                       other_iova = 0x30000000;
 
-static int container, device;
-static uint64_t bar, config;
+static uint64_t bar;
 
-static void must(int good, const char* what) {
-  if (!good) {
-    printf("SLUICE vfio what=%s failed=%s\n", what, strerrorname_np(errno));
-    exit(1);
-  }
-}
-
-static void put(uint64_t at, uint64_t value, size_t size) {
-  must(pwrite(device, &value, size, bar + at) == (ssize_t)size, "pwrite");
-}
-
-static uint64_t get(uint64_t at, size_t size) {
-  uint64_t value = 0;
-  must(pread(device, &value, size, bar + at) == (ssize_t)size, "pread");
-  return value;
-}
+static void put(uint64_t at, uint64_t value, size_t size) { put_device(bar + at, value, size); }
+static uint64_t get(uint64_t at, size_t size) { return get_device(bar + at, size); }
 
 static unsigned char* buffer(unsigned seed) {
   unsigned char* at =
@@ -65,17 +40,6 @@ static unsigned char* buffer(unsigned seed) {
     at[i] = (unsigned char)((seed += 0x9e3779b9) >> 16);
   }
   return at;
-}
-
-static void map(void* memory, uint64_t iova, uint32_t flags) {
-  struct vfio_iommu_type1_dma_map m = {
-      .argsz = sizeof m, .flags = flags, .vaddr = (uintptr_t)memory, .iova = iova, .size = buffer_size};
-  must(ioctl(container, VFIO_IOMMU_MAP_DMA, &m) == 0, "map");
-}
-
-static void unmap(uint64_t iova) {
-  struct vfio_iommu_type1_dma_unmap m = {.argsz = sizeof m, .iova = iova, .size = buffer_size};
-  must(ioctl(container, VFIO_IOMMU_UNMAP_DMA, &m) == 0, "unmap");
 }
 
 static unsigned copy(uint64_t from, uint64_t to) {
@@ -98,8 +62,8 @@ static unsigned copy(uint64_t from, uint64_t to) {
 static void others(void) {
   static unsigned char page[buffer_size] __attribute__((aligned(buffer_size)));
   for (unsigned i = 0; i < 4; ++i) {
-    map(page, other_iova, VFIO_DMA_MAP_FLAG_READ);
-    unmap(other_iova);
+    map(page, other_iova, buffer_size, VFIO_DMA_MAP_FLAG_READ);
+    unmap(other_iova, buffer_size);
   }
 }
 
@@ -117,36 +81,15 @@ static void say_refused(const char* what, uint64_t from, uint64_t to) {
   put(mode_at, by_its_atc, 4);
 }
 
-static void open_device(const char* address, const char* group_number) {
-  char path[64];
-  container = open("/dev/vfio/vfio", O_RDWR);
-  must(container >= 0, "container");
-  snprintf(path, sizeof path, "/dev/vfio/%s", group_number);
-  int group = open(path, O_RDWR);
-  must(group >= 0, "group");
-  must(ioctl(group, VFIO_GROUP_SET_CONTAINER, &container) == 0, "set_container");
-  must(ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU) == 0, "set_iommu");
-  device = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, address);
-  must(device >= 0, "device");
-  struct vfio_region_info info = {.argsz = sizeof info, .index = VFIO_PCI_CONFIG_REGION_INDEX};
-  must(ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &info) == 0, "config");
-  config = info.offset;
-  info.index = VFIO_PCI_BAR0_REGION_INDEX;
-  must(ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &info) == 0, "bar");
-  bar = info.offset;
-  const uint16_t on = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
-  must(pwrite(device, &on, sizeof on, (off_t)config + PCI_COMMAND) == sizeof on, "command");
-}
-
 // Each time other memory behind the same IOVA: what the last one had must not appear.
 static void remap(const unsigned char* into) {
   unsigned wrong = 0, good = 0;
   for (unsigned i = 0; i < rounds; ++i) {
     unsigned char* const from = buffer(i + 100);
-    map(from, far_iova, VFIO_DMA_MAP_FLAG_READ);
+    map(from, far_iova, buffer_size, VFIO_DMA_MAP_FLAG_READ);
     good += copy(far_iova, near_iova) == done;
     wrong += memcmp(from, into, copied) != 0;
-    unmap(far_iova);
+    unmap(far_iova, buffer_size);
     munmap(from, buffer_size);
   }
   printf("SLUICE vfio what=remap rounds=%u done=%u wrong=%u\n", rounds, good, wrong);
@@ -157,12 +100,13 @@ int main(int argc, char** argv) {
     return 2;
   }
   open_device(argv[1], argv[2]);
+  bar = region(VFIO_PCI_BAR0_REGION_INDEX);
   unsigned char* const from = buffer(1);
   unsigned char* const into = buffer(2);
   unsigned char* const guarded = buffer(3);
 
-  map(from, far_iova, VFIO_DMA_MAP_FLAG_READ);
-  map(into, near_iova, VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE);
+  map(from, far_iova, buffer_size, VFIO_DMA_MAP_FLAG_READ);
+  map(into, near_iova, buffer_size, VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE);
   const unsigned state = copy(far_iova + 0x123, near_iova + 0xe45);
   unsigned wrong = 0;
   for (unsigned i = 0; i < copied; ++i) {
@@ -170,22 +114,22 @@ int main(int argc, char** argv) {
   }
   printf("SLUICE vfio what=copy result=%s bytes=%llu wrong=%u\n", states[state % 8],
          (unsigned long long)get(moved_at, 8), wrong);
-  unmap(far_iova);
+  unmap(far_iova, buffer_size);
 
   remap(into);
 
-  map(guarded, guarded_iova, VFIO_DMA_MAP_FLAG_READ);
+  map(guarded, guarded_iova, buffer_size, VFIO_DMA_MAP_FLAG_READ);
   const unsigned char before = guarded[0];
   say_refused("readonly", near_iova, guarded_iova);
   printf("SLUICE vfio what=guarded changed=%d\n", guarded[0] != before);
-  unmap(guarded_iova);
+  unmap(guarded_iova, buffer_size);
 
   put(pasid_at, with_pasid | 5, 4); // one that nobody has set up
   say_refused("pasid", near_iova, near_iova + 8192);
   put(pasid_at, 0, 4);
 
   copy(near_iova, near_iova + 8192); // used until the last moment
-  unmap(near_iova);
+  unmap(near_iova, buffer_size);
   say_refused("unmapped", near_iova, near_iova + 8192);
   return 0;
 }

@@ -16,6 +16,7 @@ sys.path.insert(0, os.path.join(ROOT, "scripts", "guest"))
 import boot  # noqa: E402
 import checks  # noqa: E402
 import device_tree  # noqa: E402
+import marked  # noqa: E402
 import model_checks  # noqa: E402
 import model_runs  # noqa: E402
 
@@ -41,13 +42,14 @@ LINES = [
     *refused("readonly", "write_aborted", "0x20000000"), "vfio what=guarded changed=0",
     *refused("pasid", "read_aborted", "0x123456000"), *refused("unmapped", "read_aborted", "0x123456000"),
     *2 * [event("F_PERMISSION", "0x20000000")], *2 * [event("C_BAD_CD", ssid=5)], *2 * [event("F_TRANSLATION", "0x123456000")],
+    f"indirect data={marked.stream('rng0', 384).hex()} rounds=2 good=2 bytes=384",
     "vfio interrupt=15 count=6 kind=GICv3~106~Edge~arm-smmu-v3-evtq",
 ]
 NONE = {"requests": 0, "bytes": 0}
 ACCOUNT = {
     "functions": [
         {"name": "rng0", "address": model_runs.RNG, "stage1": {"requests": 14, "bytes": 200}, "stage2": NONE, "nested": NONE,
-         "bypassed": NONE, "queue": {"indirect": True, "event_index": True, "tables": 0},
+         "bypassed": NONE, "queue": {"indirect": True, "event_index": True, "tables": 2},
          "dma": {"reads": 8, "writes": 6, "bytes_read": 50, "bytes_written": 150, "faulted": 0},
          "delivered": {"buffers": 2, "bytes": 128}, "translation": {"walks": 9}},
         {"name": "copy0", "address": model_runs.COPY, "copy": {"jobs": 30, "bytes": 108000, "aborted": 12},
@@ -113,7 +115,16 @@ class ModelChecks(Given):
         check = model_checks.negotiated
         self.assertFalse(self.holds(check, lines=self.instead(BITS, BITS.replace("11", "10", 1))))
         self.assertFalse(self.holds(check, lines=self.without("device ")))
-        self.assertFalse(self.holds(check, change=self.set("functions", 0, "queue", "event_index", False)))
+
+    def test_chains_in_indirect_tables_have_to_be_whole_and_in_order(self):
+        check, line = model_checks.by_tables, "indirect data="
+        self.assertFalse(self.holds(check, change=self.set("functions", 0, "queue", "tables", 0)))
+        for old, new in (("good=2", "good=1"), ("bytes=384", "bytes=192"), ("rounds=2", "rounds=3")):
+            self.assertFalse(self.holds(check, lines=self.instead(old, new)), new)
+        whole = marked.stream("rng0", 384)
+        for data in (whole[64:128] + whole[:64] + whole[128:], marked.stream("rng1", 384), bytes(384)):
+            self.assertFalse(self.holds(check, lines=self.instead(whole.hex(), data.hex())))
+        self.assertFalse(self.holds(check, lines=self.without(line)))
 
     def test_each_request_of_the_entropy_source_went_through_stage_1(self):
         check = model_checks.translated
