@@ -52,6 +52,18 @@ struct Features {
   bool ptwnnc{false};               // IDR3.PTWNNC
   bool pri_pasid{false};            // IDR3.PPS
   bool pasid_translated{false};     // IDR3.PASIDTT
+  // Not modelled; who asks for one is refused by its name.
+  bool secure{false};     // S_IDR1.SECURE_IMPL
+  bool rme{false};        // IDR0.RME_IMPL
+  bool aarch32{false};    // IDR0.TTF[0]: VMSAv8-32
+  bool big_endian{false}; // IDR0.TTENDIAN other than little-endian
+  bool atos{false};       // IDR0.ATOS
+  bool vatos{false};      // IDR0.VATOS
+  bool ecmdq{false};      // IDR1.ECMDQ
+  bool mpam{false};       // IDR3.MPAM
+  bool dpt{false};        // IDR3.DPT
+  bool ds{false};         // IDR5.DS: 52 bits with 4 KB and 16 KB granules
+  bool d128{false};       // IDR5.D128
 };
 
 // What the architecture leaves open (rule 6 of the design), each with a default.

@@ -101,13 +101,38 @@ Refusal forbidden(const Features& f) {
   if (f.va52 && (!f.gran64k || f.version == 0)) {
     return Refusal::va52_granule;
   }
+  if (f.ats && f.stall_model == 2) {
+    return Refusal::pcie_stalls;
+  }
   if (f.stall_model == 1 ? f.stall_max != 0 : f.stall_max == 0) {
     return Refusal::stall_max_zero;
   }
   return wrong_version(f);
 }
 
-Refusal not_modelled(const Features& f) { return f.version > 3 ? Refusal::no_v34 : Refusal::none; }
+Refusal not_modelled(const Features& f) {
+  const struct {
+    bool asked;
+    Refusal why;
+  } all[] = {{f.version > 3, Refusal::no_v34},
+             {f.secure, Refusal::no_secure},
+             {f.rme, Refusal::no_rme},
+             {f.aarch32, Refusal::no_aarch32},
+             {f.big_endian, Refusal::no_big_endian},
+             {f.vatos, Refusal::no_vatos},
+             {f.atos, Refusal::no_atos},
+             {f.ecmdq, Refusal::no_ecmdq},
+             {f.mpam, Refusal::no_mpam},
+             {f.dpt, Refusal::no_dpt},
+             {f.ds, Refusal::no_ds},
+             {f.d128, Refusal::no_d128}};
+  for (const auto& one : all) {
+    if (one.asked) {
+      return one.why;
+    }
+  }
+  return Refusal::none;
+}
 
 } // namespace
 

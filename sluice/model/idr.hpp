@@ -39,8 +39,20 @@ enum class Refusal : std::uint8_t {
   stall_max_zero,  // 6.3.6: STALL_MAX is 0 exactly when stalls are not supported
   needs_ats,       // 6.3.1, 6.3.4: ATSRECERR and PASIDTT need ATS, PPS needs PRI
   needs_pasids,    // 6.3.4: PPS and PASIDTT need SSIDSIZE > 0
+  pcie_stalls,     // 6.3.1: STALL_MODEL is not 0b10 where there is PCIe, and so not with ATS
   // unsupported: not modelled
-  no_v34, // EPAN and MTEPERM, mandatory from v3.4
+  no_v34,        // EPAN and MTEPERM, mandatory from v3.4
+  no_secure,     // the Secure programming interface
+  no_rme,        // RME, the Realm programming interface
+  no_aarch32,    // VMSAv8-32 tables
+  no_big_endian, // big-endian tables
+  no_atos,       // the ATOS registers
+  no_vatos,      // the VATOS page
+  no_ecmdq,      // enhanced command queues
+  no_mpam,       // MPAM, and so the VMS
+  no_dpt,        // the Device Permission Table
+  no_ds,         // 52 bits with 4 KB and 16 KB granules
+  no_d128,       // VMSAv9-128 tables
 };
 
 Refusal refusal(const Features& features, const Knobs& knobs);

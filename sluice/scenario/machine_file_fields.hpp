@@ -20,7 +20,7 @@ using F = model::Features;
 using K = model::Knobs;
 } // namespace detail
 
-inline constexpr std::array<Setting<model::Features>, 43> feature_settings{{
+inline constexpr std::array<Setting<model::Features>, 54> feature_settings{{
     {"version", &detail::F::version},
     {"stage1", &detail::F::stage1},
     {"stage2", &detail::F::stage2},
@@ -64,6 +64,17 @@ inline constexpr std::array<Setting<model::Features>, 43> feature_settings{{
     {"ptwnnc", &detail::F::ptwnnc},
     {"pri_pasid", &detail::F::pri_pasid},
     {"pasid_translated", &detail::F::pasid_translated},
+    {"secure", &detail::F::secure},
+    {"rme", &detail::F::rme},
+    {"aarch32", &detail::F::aarch32},
+    {"big_endian", &detail::F::big_endian},
+    {"atos", &detail::F::atos},
+    {"vatos", &detail::F::vatos},
+    {"ecmdq", &detail::F::ecmdq},
+    {"mpam", &detail::F::mpam},
+    {"dpt", &detail::F::dpt},
+    {"ds", &detail::F::ds},
+    {"d128", &detail::F::d128},
 }};
 
 inline constexpr std::array<Setting<model::Knobs>, 13> knob_settings{{

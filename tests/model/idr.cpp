@@ -113,6 +113,23 @@ const RefusalCase refusals[] = {
        f.version = 4;
        f.e0pd = f.ptwnnc = true;
      }},
+    {"Secure", Refusal::no_secure, later, [](F& f, K&) { f.secure = true; }},
+    {"RME", Refusal::no_rme, later, [](F& f, K&) { f.rme = true; }},
+    {"VMSAv8_32", Refusal::no_aarch32, later, [](F& f, K&) { f.aarch32 = true; }},
+    {"BigEndianTables", Refusal::no_big_endian, later, [](F& f, K&) { f.big_endian = true; }},
+    {"ATOS", Refusal::no_atos, later, [](F& f, K&) { f.atos = true; }},
+    {"VATOS", Refusal::no_vatos, later, [](F& f, K&) { f.vatos = true; }},
+    {"ECMDQ", Refusal::no_ecmdq, later, [](F& f, K&) { f.ecmdq = true; }},
+    {"MPAM", Refusal::no_mpam, later, [](F& f, K&) { f.mpam = true; }},
+    {"DPT", Refusal::no_dpt, later, [](F& f, K&) { f.dpt = true; }},
+    {"DS", Refusal::no_ds, later, [](F& f, K&) { f.ds = true; }},
+    {"D128", Refusal::no_d128, later, [](F& f, K&) { f.d128 = true; }},
+    {"ForcedStallsWithPCIe", Refusal::pcie_stalls, together,
+     [](F& f, K&) {
+       f.ats = true;
+       f.stall_model = 2;
+       f.stall_max = 4;
+     }},
     {"ATSRECERRWithoutATS", Refusal::needs_ats, together, [](F& f, K&) { f.ats_record_errors = true; }},
     {"PPSWithoutPRI", Refusal::needs_ats, together,
      [](F& f, K&) {

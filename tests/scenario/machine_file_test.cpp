@@ -216,6 +216,7 @@ TEST(MachineFile, AnSmmuThatCannotBeIsRefusedWithTheRule) {
   expect_refused(with_smmu(R"({"features": {"pri": true}})"),
                  AllOf(StartsWith("/smmus/0: "), HasSubstr("the architecture forbids"), HasSubstr("pri_without_ats")));
   expect_refused(with_smmu(R"({"features": {"version": 4, "e0pd": true, "ptwnnc": true}})"), HasSubstr("not modelled"));
+  expect_refused(with_smmu(R"({"features": {"mpam": true}})"), AllOf(HasSubstr("not modelled"), HasSubstr("no_mpam")));
 }
 
 TEST(MachineFile, WhatIsNoJsonIsRefusedWithItsLine) {
