@@ -67,7 +67,7 @@ struct TlbEntry {
     type = mair | static_cast<std::uint64_t>(sh) << 8 | std::uint64_t{memattr} << 10;
   }
 };
-static_assert(sizeof(TlbEntry) == 32);
+static_assert(sizeof(TlbEntry) == 32); // two fit into a line; the aim is 64 bytes at most
 
 // A pointer to the table of `level` that resolves the 2^span bytes around an input address, with what the tables above
 // it take away.

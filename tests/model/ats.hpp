@@ -65,14 +65,22 @@ public:
 
   // New records of the PRI queue, consumed.
   std::vector<arch::PriRecord> page_requests() {
-    auto records = peek_page_requests();
-    pri_cons = r32<arch::PRIQ_PROD>() & pri_mask();
-    w32<arch::PRIQ_CONS>(pri_cons | (r32<arch::PRIQ_PROD>() & 0x8000'0000));
+    const std::uint32_t prod = r32<arch::PRIQ_PROD>(); // once: more may come meanwhile
+    auto records = page_requests_before(prod);
+    pri_cons = prod & pri_mask();
+    w32<arch::PRIQ_CONS>(pri_cons | (prod & 0x8000'0000));
     return records;
   }
-  std::vector<arch::PriRecord> peek_page_requests() {
+  std::vector<arch::PriRecord> peek_page_requests() { return page_requests_before(r32<arch::PRIQ_PROD>()); }
+
+  unsigned priq_log2{2};
+  std::uint64_t priq{};
+  std::uint32_t pri_cons{0};
+
+private:
+  std::vector<arch::PriRecord> page_requests_before(std::uint32_t prod) {
     std::vector<arch::PriRecord> records;
-    for (std::uint32_t at = pri_cons; at != (r32<arch::PRIQ_PROD>() & pri_mask()); at = (at + 1) & pri_mask()) {
+    for (std::uint32_t at = pri_cons; at != (prod & pri_mask()); at = (at + 1) & pri_mask()) {
       arch::PriRecord record;
       for (unsigned i = 0; i < 2; ++i) {
         record.w[i] = ram.get(priq + (at & (pri_mask() >> 1)) * 16ULL + i * 8);
@@ -81,12 +89,6 @@ public:
     }
     return records;
   }
-
-  unsigned priq_log2{2};
-  std::uint64_t priq{};
-  std::uint32_t pri_cons{0};
-
-private:
   std::uint32_t pri_mask() const { return (2U << priq_log2) - 1; }
 };
 
