@@ -2,6 +2,8 @@
 
 #include <sluice/remote/wire.hpp>
 
+#include <fcntl.h>
+
 #include <bit>
 
 namespace sluice::remote {
@@ -213,7 +215,12 @@ Status VhostUser::set_eventfd(Request request, std::uint64_t value, std::vector<
   return {};
 }
 
+// Whoever reads it when it is readable must not wait if the client has been faster.
 Status VhostUser::set_kick(Fd fd) {
+  const int flags = ::fcntl(fd.get(), F_GETFL);
+  if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0) {
+    return Errc::io_error;
+  }
   kick_ = std::move(fd);
   look();
   return {};

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/poll.h>
 
@@ -236,6 +237,30 @@ TEST_F(VhostUserTest, AMessageOfAnotherFormIsRefused) {
   EXPECT_EQ(client.handle({Request::get_features, vhost::version | vhost::flag_reply, 0}, {}, {}).status,
             Errc::protocol);
   EXPECT_EQ(client.handle({Request::set_features, vhost::version, 16}, payload, {}).status, Errc::protocol);
+}
+
+TEST_F(VhostUserTest, ADescriptorThatIsNoEventfdIsRefusedAndTheOldOneStays) {
+  start();
+  for (const Request request : {Request::set_vring_kick, Request::set_vring_call, Request::set_vring_err}) {
+    std::vector<Fd> file;
+    file.emplace_back(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    EXPECT_EQ(ask(request, std::move(file), std::uint64_t{0}).status, Errc::invalid_argument);
+    auto two = one_eventfd();
+    two.push_back(std::move(one_eventfd()[0]));
+    EXPECT_EQ(ask(request, std::move(two), std::uint64_t{0}).status, Errc::protocol);
+    EXPECT_EQ(ask(request, one_eventfd(), vhost::vring_no_fd).status, Errc::protocol) << "none was announced";
+    EXPECT_EQ(ask(request, one_eventfd(), std::uint64_t{1} << 9).status, Errc::invalid_argument);
+  }
+  EXPECT_TRUE(client.running());
+  EXPECT_GE(client.kick_fd(), 0);
+}
+
+TEST_F(VhostUserTest, AKickThatSomebodyElseHasHeardIsNotWaitedFor) {
+  auto kick = one_eventfd();
+  agree();
+  EXPECT_TRUE(ask(Request::set_vring_kick, std::move(kick), std::uint64_t{0}).status.ok());
+  std::uint64_t count = 0;
+  EXPECT_EQ(::read(client.kick_fd(), &count, sizeof count), -1) << "and returns at once";
 }
 
 TEST_F(VhostUserTest, AMemoryTableThatDoesNotAddUpChangesNothing) {
