@@ -7,13 +7,21 @@
 
 namespace sluice::iommufd {
 
-// What one MAP or MAP_FILE named. Shared by copies of the mapping; turned into a window when hardware first needs it,
-// so that a mapping without a domain accepts any pointer.
+// Who is charged for what is pinned.
+struct Charge {
+  MemoryLimit* limit{}; // null: nobody
+  bool by_process{};
+};
+
+// What one MAP or MAP_FILE named. Shared by copies of the mapping; a window, and charged for, while hardware or an
+// access needs it, so that a mapping without a domain accepts any pointer.
 class Backing {
 public:
-  static std::shared_ptr<Backing> memory(Pages& pages, std::uint64_t user_va, std::uint64_t length, bool writable);
+  static std::shared_ptr<Backing> memory(Pages& pages, Charge charge, std::uint64_t user_va, std::uint64_t length,
+                                         bool writable);
   // Takes `fd`, a duplicate of its own.
-  static std::shared_ptr<Backing> file(Pages& pages, int fd, std::uint64_t start, std::uint64_t length, bool writable);
+  static std::shared_ptr<Backing> file(Pages& pages, Charge charge, int fd, std::uint64_t start, std::uint64_t length,
+                                       bool writable);
   Backing(const Backing&) = delete;
   Backing& operator=(const Backing&) = delete;
   ~Backing();
@@ -23,23 +31,32 @@ public:
   bool is_file() const { return fd_ != no_file; }
   // Address of the first byte within its page: user_va or the file offset.
   std::uint64_t start() const { return start_; }
-  // Machine address of the first byte. Errors: as Pages.
+  // Machine address of the first byte, until as many unpins. Errors: as Pages, no_memory (the limit).
   base::Result<std::uint64_t> pin(std::uint64_t iova);
+  void unpin();
   // Hardware may still reach it: its window is never given back.
   void abandon() { abandoned_ = true; }
+  // While it is pinned. Errors: bad_address.
+  base::Status read(std::uint64_t offset, std::span<std::byte> into) const { return window_->read(offset, into); }
+  base::Status write(std::uint64_t offset, std::span<const std::byte> from) const {
+    return window_->write(offset, from);
+  }
 
 private:
   static constexpr int no_file = -1;
 
-  Backing(Pages& pages, int fd, std::uint64_t start, std::uint64_t length, bool writable)
-      : pages_{pages}, fd_{fd}, start_{start}, length_{length}, writable_{writable} {}
+  Backing(Pages& pages, Charge charge, int fd, std::uint64_t start, std::uint64_t length, bool writable)
+      : pages_{pages}, charge_{charge}, fd_{fd}, start_{start}, length_{length}, writable_{writable} {}
+  std::uint64_t touched_pages() const;
 
   Pages& pages_;
+  Charge charge_;
   int fd_;
   std::uint64_t start_;
   std::uint64_t length_;
   bool writable_;
   bool abandoned_{};
+  std::uint64_t pins_{};
   std::unique_ptr<Window> window_;
 };
 

@@ -23,6 +23,8 @@ struct Call {
   platform::Sync& sync() { return context.sync_; }
   std::uint32_t& vfio_ioas() { return context.vfio_ioas_; }
   bool& accounts_by_process() { return context.accounts_by_process_; }
+  Charge charge() { return {host().limit, accounts_by_process()}; }
+  base::Result<std::uint64_t> unmap(Ioas& ioas, Range range) { return context.unmap(ioas, range); }
 
   template <class T>
   T& as() {

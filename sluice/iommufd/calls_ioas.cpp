@@ -107,7 +107,8 @@ Status ioas_map(Call& call) {
     return Errc::overflow;
   }
   const auto wanted = request(cmd.flags, cmd.iova, cmd.length);
-  auto iova = (*ioas)->map(Backing::memory(call.host().pages, cmd.user_va, cmd.length, wanted.write), 0, wanted);
+  auto iova =
+      (*ioas)->map(Backing::memory(call.host().pages, call.charge(), cmd.user_va, cmd.length, wanted.write), 0, wanted);
   if (!iova) {
     return iova.error();
   }
@@ -142,7 +143,8 @@ Status ioas_map_file(Call& call) {
     return fd.error();
   }
   const auto wanted = request(cmd.flags, cmd.iova, cmd.length);
-  auto iova = (*ioas)->map(Backing::file(call.host().pages, *fd, cmd.start, cmd.length, wanted.write), 0, wanted);
+  auto iova = (*ioas)->map(Backing::file(call.host().pages, call.charge(), *fd, cmd.start, cmd.length, wanted.write), 0,
+                           wanted);
   if (!iova) {
     return iova.error();
   }
@@ -190,8 +192,12 @@ Status ioas_unmap(Call& call) {
   if (!ioas) {
     return ioas.error();
   }
-  if (cmd.iova == 0 && cmd.length == top) {
-    cmd.length = (*ioas)->unmap_all();
+  if (cmd.iova == 0 && cmd.length == top) { // nothing there is no error
+    auto removed = call.unmap(**ioas, {0, top});
+    if (!removed) {
+      return removed.error();
+    }
+    cmd.length = *removed;
     return call.respond();
   }
   if (cmd.iova == top || cmd.length == top) {
@@ -204,9 +210,9 @@ Status ioas_unmap(Call& call) {
   if (__builtin_add_overflow(cmd.iova, cmd.length - 1, &last)) {
     return Errc::overflow;
   }
-  auto removed = (*ioas)->unmap({cmd.iova, last});
-  if (!removed) {
-    return removed.error();
+  auto removed = call.unmap(**ioas, {cmd.iova, last});
+  if (!removed || *removed == 0) {
+    return removed ? Errc::not_found : removed.error();
   }
   cmd.length = *removed;
   return call.respond();

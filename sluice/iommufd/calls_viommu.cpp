@@ -1,5 +1,7 @@
+#include <sluice/base/check.hpp>
 #include <sluice/iommu/unit.hpp>
 #include <sluice/iommufd/call.hpp>
+#include <sluice/iommufd/undo.hpp>
 #include <sluice/iommufd/veventq.hpp>
 #include <sluice/iommufd/viommu.hpp>
 #include <sluice/uapi/iommufd.hpp>
@@ -33,7 +35,10 @@ Status viommu_alloc(Call& call) {
   if (!viommu) {
     return viommu.error();
   }
-  auto added = call.objects().add(std::make_unique<Viommu>(**parent, **viommu));
+  Undo undo{[&] { base::check((*viommu)->destroy().ok()); }};
+  auto made = std::make_unique<Viommu>(**parent, **viommu);
+  undo.keep(); // it is the object's now
+  auto added = call.objects().add(std::move(made));
   if (!added) {
     return added.error();
   }

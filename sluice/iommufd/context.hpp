@@ -30,6 +30,7 @@ protected:
   ~Observer() = default;
 };
 
+class AccessUser;
 struct Call;
 using Handler = base::Status (*)(Call&);
 
@@ -53,6 +54,29 @@ public:
   base::Result<std::uint32_t> attach(Device& device, std::uint32_t id, std::uint32_t pasid = no_pasid);
   void detach(Device& device, std::uint32_t pasid = no_pasid);
 
+  // For software that takes a device's place (access.hpp): its memory is an IOAS. Not in AccessUser::on_unmap, but for
+  // unpin(). Errors of all: no_memory.
+  // Errors: ids_exhausted.
+  base::Result<Access*> open_access(AccessUser* user, bool pins);
+  // Errors: busy (asked to unpin everything, it has not).
+  base::Status close_access(Access& access);
+  // Errors: invalid_argument (it is), not_found (no such IOAS), reserved_range (areas that are not made of whole
+  // pages).
+  base::Status attach_access(Access& access, std::uint32_t ioas_id);
+  // A failure leaves it where it was. Errors: not_found (it is not attached, or no such IOAS), reserved_range, busy.
+  base::Status replace_access(Access& access, std::uint32_t ioas_id);
+  // Errors: busy.
+  base::Status detach_access(Access& access);
+  // Errors: invalid_argument (length 0, one that was not opened for that), overflow, answer_too_long (fewer addresses
+  // than pages), not_found (not attached), and those of Ioas::pin.
+  base::Status pin(Access& access, std::uint64_t iova, std::uint64_t length, bool write,
+                   std::span<std::uint64_t> pages);
+  // Errors: not_found (that has not been pinned, or not as one).
+  base::Status unpin(Access& access, std::uint64_t iova, std::uint64_t length);
+  // Errors: invalid_argument (nothing), overflow, not_found (not attached), and those of Ioas::read and write.
+  base::Status read(Access& access, std::uint64_t iova, std::span<std::byte> into);
+  base::Status write(Access& access, std::uint64_t iova, std::span<const std::byte> from);
+
   // Objects that exist; 0 once everything is closed.
   std::size_t objects() const { return objects_.count(); }
   // For tests and tools: whether the IOAS of that id maps an IOVA by itself.
@@ -69,6 +93,12 @@ private:
   base::Result<std::uint32_t> attach_locked(Device& device, std::uint32_t id, std::uint32_t pasid);
   base::Result<std::uint32_t> attach_ioas(Device& device, Ioas& ioas, std::uint32_t pasid);
   Group& group_of(iommu::Device& device);
+  base::Status enter(Access& access, std::uint32_t ioas_id);
+  base::Status leave(Access& access);
+  base::Status let_go(Access& access);
+  // Errors: as Ioas::unmap_unpinned, unresponsive.
+  base::Result<std::uint64_t> unmap(Ioas& ioas, Range range);
+  void notify(Ioas& ioas, Range range);
   void drop_automatic(Hwpt* hwpt);
 
   Host host_;

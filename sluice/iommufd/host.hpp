@@ -19,6 +19,9 @@ public:
 
   // Machine physical address of the first byte.
   std::uint64_t address() const { return address_; }
+  // From a byte of it on, for whoever is no hardware. Errors: bad_address.
+  virtual base::Status read(std::uint64_t, std::span<std::byte>) const { return base::Errc::bad_address; }
+  virtual base::Status write(std::uint64_t, std::span<const std::byte>) const { return base::Errc::bad_address; }
 
 protected:
   explicit Window(std::uint64_t address) : address_{address} {}
@@ -125,12 +128,15 @@ protected:
   ~Channels() = default;
 };
 
+class MemoryLimit;
+
 struct Host {
   Caller& caller;
   Pages& pages;
   Channels& channels;
   bool without_invalidate{};   // as on a driver that lacks the operation
   bool without_sys_resource{}; // as for a process without CAP_SYS_RESOURCE
+  MemoryLimit* limit{};        // null: as for a process with CAP_IPC_LOCK
   bool dirty_parents{};        // HWPT_ALLOC takes NEST_PARENT with DIRTY_TRACKING, which Linux refuses on an SMMUv3
 };
 

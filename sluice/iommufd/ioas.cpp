@@ -1,5 +1,6 @@
 #include <sluice/iommu/unit.hpp>
 #include <sluice/iommufd/ioas.hpp>
+#include <sluice/iommufd/undo.hpp>
 
 #include <algorithm>
 #include <limits>
@@ -63,10 +64,14 @@ base::Status Ioas::put(iommu::Domain& domain, std::uint64_t iova, const Area& ar
   const std::uint64_t address = *window + area.offset;
   const std::uint64_t length = area.last - iova + 1;
   const std::uint64_t step = huge_pages_ || !fits_larger_page(domain.geometry(), iova, address) ? length : page_size;
+  Undo unpin{[&] { area.backing->unpin(); }};
   auto status = map_in_steps(domain, {iova, area.last}, address, step, area.prot);
   if (status == Errc::no_memory) { // tables that unmaps have given up are free when enough of them have come together
     domain.unit().platform().sync.reclaim();
     status = map_in_steps(domain, {iova, area.last}, address, step, area.prot);
+  }
+  if (status) {
+    unpin.keep();
   }
   return status;
 }
@@ -75,6 +80,7 @@ void Ioas::take(iommu::Domain& domain, std::uint64_t iova, const Area& area) {
   if (!domain.unmap(iova, area.last - iova + 1)) {
     area.backing->abandon();
   }
+  area.backing->unpin();
 }
 
 void Ioas::erase(Areas::iterator at) {
@@ -90,16 +96,20 @@ base::Result<std::uint64_t> Ioas::map(std::shared_ptr<Backing> backing, std::uin
     return iova.error();
   }
   const iommu::Prot prot{.read = request.read, .write = request.write, .execute = request.read};
-  const Area area{*iova + request.length - 1, std::move(backing), offset, prot};
-  for (std::size_t i = 0; i < domains_.size(); ++i) {
-    if (auto status = put(*domains_[i], *iova, area); !status) {
-      while (i-- > 0) {
-        take(*domains_[i], *iova, area);
-      }
+  const auto at = areas_.emplace(*iova, Area{*iova + request.length - 1, std::move(backing), offset, prot}).first;
+  std::size_t put_into = 0;
+  Undo undo{[&] {
+    while (put_into-- > 0) {
+      take(*domains_[put_into], at->first, at->second);
+    }
+    areas_.erase(at);
+  }};
+  for (; put_into < domains_.size(); ++put_into) {
+    if (auto status = put(*domains_[put_into], at->first, at->second); !status) {
       return status.error();
     }
   }
-  areas_.emplace(*iova, area);
+  undo.keep();
   return *iova;
 }
 
@@ -137,48 +147,53 @@ base::Result<std::uint64_t> Ioas::copy(const Ioas& source, std::uint64_t from, c
     return first.error();
   }
   std::uint64_t iova = *first;
+  Undo undo{[&] {
+    if (iova != *first) {
+      static_cast<void>(unmap({*first, iova - 1}));
+    }
+  }};
   for (const Piece& piece : pieces) {
     Request one = request;
     one.fixed = true;
     one.iova = iova;
     one.length = piece.length;
     if (auto made = map(piece.backing, piece.offset, one); !made) {
-      if (iova != *first) {
-        static_cast<void>(unmap({*first, iova - 1}));
-      }
       return made.error();
     }
     iova += piece.length;
   }
+  undo.keep();
   return *first;
 }
 
-base::Result<std::uint64_t> Ioas::unmap(Range range) {
-  std::uint64_t removed = 0;
+base::Result<Ioas::Unmapped> Ioas::unmap_unpinned(Range range) {
+  Unmapped done;
   auto it = areas_.lower_bound(range.start);
   if (it != areas_.begin() && std::prev(it)->second.last >= range.start) {
     return Errc::not_found;
   }
   while (it != areas_.end() && it->first <= range.last) {
-    if (it->second.last > range.last) {
+    auto& [start, area] = *it;
+    if (area.locks != 0) {
+      return Errc::busy;
+    }
+    if (area.last > range.last) {
       return Errc::not_found;
     }
-    removed += it->second.last - it->first + 1;
+    if (area.pins != 0) {
+      area.closing = true;
+      done.pinned = {start, area.last};
+      return done;
+    }
+    done.bytes += area.last - start + 1;
     erase(it++);
   }
-  if (removed == 0) {
-    return Errc::not_found;
-  }
-  return removed;
+  return done;
 }
 
-std::uint64_t Ioas::unmap_all() {
-  std::uint64_t removed = 0;
-  while (!areas_.empty()) {
-    removed += areas_.begin()->second.last - areas_.begin()->first + 1;
-    erase(areas_.begin());
-  }
-  return removed;
+base::Result<std::uint64_t> Ioas::unmap(Range range) {
+  const auto done = unmap_unpinned(range);
+  return done ? done->bytes : base::Result<std::uint64_t>{done.error()};
 }
 
 base::Status Ioas::add_domain(iommu::Domain& domain) {
@@ -194,15 +209,21 @@ base::Status Ioas::add_domain(iommu::Domain& domain) {
       })) {
     return Errc::reserved_range;
   }
-  for (auto it = areas_.begin(); it != areas_.end(); ++it) {
+  domains_.reserve(domains_.size() + 1);
+  reserved_.reserve(reserved_.size() + 2);
+  auto it = areas_.begin();
+  Undo undo{[&] {
+    while (it != areas_.begin()) {
+      --it;
+      take(domain, it->first, it->second);
+    }
+  }};
+  for (; it != areas_.end(); ++it) {
     if (auto status = put(domain, it->first, it->second); !status) {
-      while (it != areas_.begin()) {
-        --it;
-        take(domain, it->first, it->second);
-      }
-      return status.error();
+      return status;
     }
   }
+  undo.keep();
   domains_.push_back(&domain);
   if (geometry.first > 0) {
     reserved_.push_back({{0, geometry.first - 1}, &domain});
@@ -224,7 +245,7 @@ void Ioas::remove_domain(iommu::Domain& domain) {
 }
 
 void Ioas::recompute_alignment() {
-  alignment_ = huge_pages_ ? 1 : page_size;
+  alignment_ = huge_pages_ && !any_access_pins() ? 1 : page_size;
   for (const iommu::Domain* domain : domains_) {
     alignment_ = std::max(alignment_, domain->geometry().page());
   }

@@ -25,6 +25,8 @@ struct Range {
   bool meets(const Range& other) const { return start <= other.last && other.start <= last; }
 };
 
+class Access;
+
 // A client's address space: areas of IOVAs backed by its memory, present in each domain that stands on it.
 class Ioas final : public Object {
 public:
@@ -45,10 +47,30 @@ public:
   // Shares what `source` has at [from, from + length). Errors: not_found (not mapped without a gap), not_permitted
   // (writing to pages that were mapped for reading), and those of map.
   base::Result<std::uint64_t> copy(const Ioas& source, std::uint64_t from, const Request& request);
-  // Removes the areas inside the range. Errors: not_found (none, or one that reaches out of the range: those before it
-  // are gone).
+  // Removes the areas inside the range, of which none is pinned by an access. Errors: not_found (none, or one that
+  // reaches out of the range: those before it are gone).
   base::Result<std::uint64_t> unmap(Range range);
-  std::uint64_t unmap_all();
+
+  // The same, up to an area that accesses have pinned: from then on nobody can pin it any more. Errors: not_found, busy
+  // (it is pinned by one that cannot be asked).
+  struct Unmapped {
+    std::uint64_t bytes{};
+    std::optional<Range> pinned{};
+  };
+  base::Result<Unmapped> unmap_unpinned(Range range);
+
+  // Errors of add: reserved_range (it pins pages, and an area is not made of whole ones).
+  base::Status add_access(Access& access);
+  void remove_access(Access& access);
+  const std::vector<Access*>& accesses() const { return accesses_; }
+  // Addresses of all pages of a range, which stay until it is unpinned. Errors: not_found (a gap), invalid_argument (it
+  // is being unmapped, or does not begin with a page), not_permitted, and those of pinning.
+  base::Status pin(Range range, const Access& access, bool write, std::span<std::uint64_t> pages);
+  void unpin(Range range, const Access& access);
+  // Errors: not_found, invalid_argument (it is being unmapped), not_permitted, bad_address; what comes before may have
+  // been moved.
+  base::Status read(std::uint64_t iova, std::span<std::byte> into);
+  base::Status write(std::uint64_t iova, std::span<const std::byte> from);
 
   // Puts every area into the domain, and every later one. Errors: invalid_argument (its page is larger than the
   // host's), reserved_range (an area is misaligned for it or outside its aperture), and those of pinning.
@@ -94,6 +116,9 @@ private:
     std::shared_ptr<Backing> backing;
     std::uint64_t offset;
     iommu::Prot prot;
+    std::uint32_t pins{};  // by accesses
+    std::uint32_t locks{}; // by those that cannot be asked
+    bool closing{};        // it is being unmapped
   };
   using Areas = std::map<std::uint64_t, Area>;
   struct Reserved {
@@ -110,12 +135,18 @@ private:
   base::Status put(iommu::Domain& domain, std::uint64_t iova, const Area& area) const;
   static void take(iommu::Domain& domain, std::uint64_t iova, const Area& area);
   void erase(Areas::iterator at);
+  template <class F>
+  base::Status for_each_whole(Range range, F f);
+  template <class F>
+  base::Status with_window(Area& area, std::uint64_t iova, F f);
+  bool any_access_pins() const;
   void recompute_alignment();
 
   Areas areas_;
   std::vector<Reserved> reserved_;
   std::vector<Range> allowed_; // ascending
   std::vector<iommu::Domain*> domains_;
+  std::vector<Access*> accesses_;
   std::uint64_t alignment_{1};
   bool huge_pages_{true};
 };

@@ -16,6 +16,7 @@ namespace sluice::machine {
 using base::Errc;
 using base::Order;
 using base::Result;
+using base::Status;
 
 namespace {
 
@@ -52,6 +53,13 @@ public:
       const KeepErrno keep;
       munmap(source_.ours, source_.our_length);
     }
+  }
+
+  base::Status read(std::uint64_t offset, std::span<std::byte> into) const override {
+    return hosted::guarded::read(source_.memory + offset, into);
+  }
+  base::Status write(std::uint64_t offset, std::span<const std::byte> from) const override {
+    return source_.writable ? hosted::guarded::write(source_.memory + offset, from) : Status{Errc::bad_address};
   }
 
   // Null: not all of it is here.

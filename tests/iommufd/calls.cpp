@@ -1,8 +1,10 @@
+#include "failing_new.hpp"
 #include "fakes.hpp"
 
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <iostream>
 #include <sstream>
 #include <string>
 
@@ -133,9 +135,32 @@ public:
     }
     return result;
   }
+  // The same, with one allocation that fails.
+  int call_without(long good, bool& failed) {
+    const FailingNew failing{good};
+    const int result = -c.context.ioctl(u::call(row_.nr), at_);
+    failed = FailingNew::failed();
+    return result;
+  }
   void make_structure_read_only() { c.caller.read_only_from = at_; }
+  // What there is of each kind.
+  std::vector<std::uint64_t> everything() {
+    const auto n = [](auto count) { return static_cast<std::uint64_t>(count); };
+    return {n(c.context.objects()), n(c.unit.domains.size()),
+            n(c.unit.live_viommus), n(c.pages.live),
+            n(c.pages.files),       n(c.channels.live_queues),
+            c.limit.charged(false), n(c.unit.domains.empty() ? 0 : mapped())};
+  }
 
 private:
+  std::size_t mapped() const {
+    std::size_t pages = 0;
+    for (const FakeDomain* domain : c.unit.domains) {
+      pages += domain->pages.size();
+    }
+    return pages;
+  }
+
   Client c;
   const Row& row_;
   std::uint64_t at_;
@@ -216,6 +241,26 @@ TEST_F(EveryCall, SaysWhatIsWrongWithAPointerToData) {
       bad.put({pointer.offset, 8, 0x2'0000});
       EXPECT_EQ(bad.call(), pointer.bad) << row.name;
     }
+  }
+}
+
+TEST_F(EveryCall, ChangesNothingWhenAnAllocationFailsAndWorksAfterwards) {
+  for (const Row& row : rows) {
+    long n = 0;
+    long refused = 0;
+    for (bool failed = true; failed; ++n) {
+      World world{row, row.size};
+      const auto before = world.everything();
+      const int result = world.call_without(n, failed);
+      if (!failed || result != ENOMEM) { // or it has managed without
+        ASSERT_EQ(result, row.answer) << row.name << ", allocation " << n;
+      } else {
+        ++refused;
+        ASSERT_EQ(world.everything(), before) << row.name << ", allocation " << n;
+        ASSERT_EQ(world.call(), row.answer) << row.name << ", after allocation " << n << " failed";
+      }
+    }
+    std::cout << row.name << ": " << n - 1 << " allocations, without " << refused << " of them refused\n";
   }
 }
 

@@ -3,6 +3,7 @@
 #include <sluice/hosted/port.hpp>
 #include <sluice/iommu/unit.hpp>
 #include <sluice/iommufd/context.hpp>
+#include <sluice/iommufd/memory_limit.hpp>
 #include <sluice/uapi/iommufd.hpp>
 
 #include <algorithm>
@@ -11,6 +12,8 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <mutex>
+#include <new>
 #include <set>
 #include <vector>
 
@@ -36,8 +39,13 @@ public:
       return {size / 2, base::Errc::no_memory};
     }
     fail_map_after -= fail_map_after > 0 ? 1 : 0;
-    for (std::uint64_t at = 0; at < size; at += 4096) {
-      pages[iova + at] = {pa + at, prot};
+    std::uint64_t at = 0;
+    try {
+      for (; at < size; at += 4096) {
+        pages[iova + at] = {pa + at, prot};
+      }
+    } catch (const std::bad_alloc&) {
+      return {at, base::Errc::no_memory};
     }
     return {size, {}};
   }
@@ -107,11 +115,18 @@ public:
 
 protected:
   base::Result<iommu::Attachment*> prepare(iommu::Domain& domain, iommu::Target target, iommu::Attachment*,
-                                           const iommu::Options&) override {
+                                           const iommu::Options&) override try {
     if (refuses) {
       return refuse;
     }
+    if (!target.is_rid()) {
+      at_pasids.try_emplace(target.value(), nullptr);
+    }
+    seen.reserve(seen.size() + 2); // a detach cannot fail
     return new FakeAttachment{*this, domain, target};
+  } catch (const std::bad_alloc&) {
+    forget(target);
+    return base::Errc::no_memory;
   }
   iommu::Change commit(iommu::Attachment& next, iommu::Attachment* old) override {
     seen.push_back(&next.domain());
@@ -121,7 +136,10 @@ protected:
     delete static_cast<FakeAttachment*>(old);
     return {};
   }
-  void abandon(iommu::Attachment& next) override { delete static_cast<FakeAttachment*>(&next); }
+  void abandon(iommu::Attachment& next) override {
+    forget(next.target());
+    delete static_cast<FakeAttachment*>(&next);
+  }
   iommu::Change detach_and_free(iommu::Attachment& old) override {
     seen.push_back(nullptr);
     at_pasids.erase(old.target().value());
@@ -133,6 +151,13 @@ protected:
     return at != at_pasids.end() ? at->second : nullptr;
   }
   bool has_pasids() const override { return !at_pasids.empty(); }
+
+private:
+  void forget(iommu::Target target) {
+    if (const auto at = at_pasids.find(target.value()); at != at_pasids.end() && at->second == nullptr) {
+      at_pasids.erase(at);
+    }
+  }
 };
 
 // Invalidations of up to `good` entries succeed.
@@ -150,9 +175,11 @@ public:
     }
     return last_nested = new FakeDomain{unit_, {.page_requests = true}, domains_, iommu::DomainType::nested};
   }
-  base::Status vdevice_add(iommu::Device& device, std::uint64_t id) override {
+  base::Status vdevice_add(iommu::Device& device, std::uint64_t id) override try {
     names[&device] = id;
     return {};
+  } catch (const std::bad_alloc&) {
+    return base::Errc::no_memory;
   }
   base::Status vdevice_remove(iommu::Device& device) override {
     names.erase(&device);
@@ -219,6 +246,7 @@ public:
 
   bool can_track_dirty() const override { return dirty; }
   base::Status respond(iommu::PageTicket, iommu::PageResponse response) override {
+    const std::lock_guard guard{responding};
     responses.push_back(response);
     return answered_before ? base::Status{base::Errc::not_found} : base::Status{};
   }
@@ -226,6 +254,7 @@ public:
   bool dirty{true};
   bool stalls{true};
   bool answered_before{};
+  std::mutex responding;
   std::vector<iommu::PageResponse> responses;
   std::set<FakeDomain*> domains;
   FakeDomain* last_paging{};
@@ -267,13 +296,31 @@ private:
   }
 };
 
+using FakeMemory = std::map<std::uint64_t, std::byte>; // by machine address
+
 class FakeWindow final : public Window {
 public:
-  FakeWindow(std::uint64_t address, int& live) : Window{address}, live_{live} { ++live_; }
+  FakeWindow(std::uint64_t address, int& live, FakeMemory& memory) : Window{address}, live_{live}, memory_{memory} {
+    ++live_;
+  }
   ~FakeWindow() override { --live_; }
+
+  base::Status read(std::uint64_t offset, std::span<std::byte> into) const override {
+    for (std::size_t i = 0; i < into.size(); ++i) {
+      into[i] = memory_[address() + offset + i];
+    }
+    return {};
+  }
+  base::Status write(std::uint64_t offset, std::span<const std::byte> from) const override {
+    for (std::size_t i = 0; i < from.size(); ++i) {
+      memory_[address() + offset + i] = from[i];
+    }
+    return {};
+  }
 
 private:
   int& live_;
+  FakeMemory& memory_;
 };
 
 // A window lies 1 TB above what it shows.
@@ -286,10 +333,13 @@ public:
     if (va == bad_va) {
       return base::Errc::bad_address;
     }
-    return new FakeWindow{above + va, live};
+    if (on_map) {
+      on_map();
+    }
+    return new FakeWindow{above + va, live, memory};
   }
   base::Result<Window*> map_file(int, std::uint64_t start, std::uint64_t, bool, WindowPlace) override {
-    return new FakeWindow{2 * above + start, live};
+    return new FakeWindow{2 * above + start, live, memory};
   }
   base::Result<int> duplicate(int fd) override {
     if (fd < 0) {
@@ -304,6 +354,8 @@ public:
   std::uint64_t wanted{}; // the last place
   int live{};
   int files{};
+  FakeMemory memory;
+  std::function<void()> on_map;
 };
 
 class FakeChannel final : public Channel {
@@ -371,7 +423,8 @@ struct Client {
   FakeCaller caller;
   FakePages pages;
   FakeChannels channels;
-  Context context{{caller, pages, channels}, port.sync};
+  MemoryLimit limit{1ULL << 40};
+  Context context{{.caller = caller, .pages = pages, .channels = channels, .limit = &limit}, port.sync};
 
   // 0 or errno; the structure is what the caller finds afterwards.
   template <class T>

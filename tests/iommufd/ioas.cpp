@@ -140,6 +140,7 @@ TEST_F(Attached, ACopySharesThePagesAndOutlivesItsSource) {
                   .length = 2 * page,
                   .dst_iova = 0x9'0000,
                   .src_iova = 0x1'1000};
+  ASSERT_EQ(c.hwpt(device->id(), other), 0);
   ASSERT_EQ(c.call(cmd), 0);
   EXPECT_EQ(c.pages.live, 1);
   ASSERT_EQ(c.unmap(ioas, 0, top), 0);
