@@ -39,6 +39,7 @@ enum class Code : std::uint16_t {
   page_request_no_room, // StreamID, STAG or PRGIndex: answered, but nobody has served it
   page_request_late,    // how many groups their handlers have let wait for too long
   service_failure,      // GERROR: 6.3.19 SFM_ERR
+  stalls_terminated,    // how many of which records were there; 1: the event queue was read to its end. 7.2.2
   // Page requests of PCIe functions
   page_requests_overflow,      // PRIQ_PROD
   page_request_unknown_stream, // both words of the record

@@ -39,6 +39,10 @@ public:
   // With the unit's mutex held: what fail_atc() left to do.
   void block();
   SmmuDevice* next_due{}; // while it is in Parts::due
+  // With the unit's mutex held. 7.2.2: it aborts what comes and what has stalled, until it resumes.
+  void terminate_stalls(iommu::Change& change);
+  void resume(iommu::Change& change);
+  SmmuDevice* next_device{}; // in Parts::devices
   // 10.5.2.3 PRG Response PASID Required
   bool answers_name_pasids() const { return answers_name_pasids_; }
   // What a guest calls it, if one does; in a read section or with the unit's mutex held.
@@ -110,6 +114,7 @@ private:
   void invalidate_atc(const Listener& listener, iommu::Change& change);
   // 10.5.2: the same of pages that endpoints ask for; what is under way is answered with `response`.
   bool can_ask_for_pages() const;
+  bool may_stall() const;
   void start_pri();
   void stop_pri(iommu::PageResponse response, iommu::Change& change);
 
@@ -126,6 +131,7 @@ private:
   base::Atomic<SmmuDomain*> domain_; // of the RID
   base::Atomic<CdTable*> table_{nullptr};
   base::Atomic<Vdevice*> vdevice_{nullptr};
+  arch::Ste resumed_ste_; // between terminate_stalls and resume
   bool ats_{}; // PCI ATS is enabled, and EATS is 1
   bool pri_{}; // and PRI
   std::uint32_t credits_{};

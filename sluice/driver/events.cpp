@@ -18,6 +18,12 @@ iommu::PageAsker asker_of(const iommu::Fault& fault) {
 
 void Smmu::poll() {
   look_at_errors();
+  if (stalls_lost_.load(Order::acquire) != 0) {
+    const platform::MutexGuard guard{platform().sync, mutex()};
+    if (stalls_lost_.load(Order::acquire) != 0) {
+      end_stalls();
+    }
+  }
   read_events(true);
   parts_->page_request_queue.read();
   if (parts_->due.load(Order::relaxed) != nullptr) {
@@ -57,7 +63,7 @@ bool Smmu::on_record(const Event& event, bool may_wait) {
   SmmuDevice* device = parts_->streams.owner(fault.requester);
   fault.device = device;
   bool served = false;
-  if (fault.stalled) {
+  if (fault.stalled && stalls_lost_.load(Order::acquire) == 0) {
     const iommu::PageRequest page{fault.iova, !fault.write, fault.write, fault.execute, fault.privileged};
     const auto arrival = parts_->page_requests.add(asker_of(fault), page, true);
     served = arrival == iommu::PageRequests::Arrival::delivered;
@@ -120,6 +126,9 @@ void Smmu::look_at_errors() {
   if (active.get(GERROR::SFM_ERR) == 1) {
     parts_->health.error(Code::service_failure, active.raw());
     parts_->health.fail(Code::service_failure);
+  }
+  if (active.get(GERROR::EVENTQ_ABT_ERR) == 1 && parts_->capabilities.stalls != StallModel::terminate) {
+    stalls_lost_.store(1, Order::release);
   }
   if (active.get(GERROR::PRIQ_ABT_ERR) == 1) {
     parts_->page_request_queue.lost();

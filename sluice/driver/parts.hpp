@@ -53,6 +53,7 @@ struct Parts {
   Tags asids, vmids;
   HeldObjects held;
   base::Atomic<SmmuDevice*> due{nullptr};       // to be blocked by whoever holds the unit's mutex next
+  SmmuDevice* devices{};                        // with the unit's mutex held
   SvaDomain* sva{};                             // with the unit's mutex held
   base::Atomic<std::uint32_t> subscriptions{0}; // of address spaces that may still call
   InvalidationCounts invalidations;

@@ -120,6 +120,7 @@ Status Smmu::add_locked(SmmuDevice& device) {
     parts_->streams.set_owner(sid, &device);
   }
   device.borrow_credits();
+  device.next_device = std::exchange(parts_->devices, &device);
   return {};
 }
 
@@ -176,6 +177,11 @@ Status Smmu::remove(iommu::Device& device) {
     }
     parts_->page_requests.settle(d, iommu::PageResponse::failed);
     d.return_credits();
+    SmmuDevice** link = &parts_->devices;
+    while (*link != &d) {
+      link = &(*link)->next_device;
+    }
+    *link = d.next_device;
     if (d.function() != nullptr) { // 7.8.9.3: its ATS is off by now
       static_cast<void>(platform::PciTranslation{*d.function()}.disable_pasid());
     }

@@ -227,16 +227,16 @@ unsigned PageRequests::expire() {
   }
   const std::uint64_t now = platform_.time.now_ns();
   const auto late = [&](const Slot& s) { return s.deadline <= now; };
-  unfinished_.fetch_add(close_collected(late), Order::relaxed);
+  unfinished_.fetch_add(drop(State::collecting, late), Order::relaxed);
   return answer_all(late, PageResponse::failed, late_);
 }
 
 template <class Matches>
-unsigned PageRequests::close_collected(Matches matches) {
+unsigned PageRequests::drop(State state, Matches matches) {
   const SpinGuard guard{platform_.sync, lock_};
   unsigned closed = 0;
   for (std::uint32_t i = 0; i < size_; ++i) {
-    if (slots_[i].state == State::collecting && matches(slots_[i])) {
+    if (slots_[i].state == state && matches(slots_[i])) {
       close(i);
       ++closed;
     }
@@ -245,11 +245,17 @@ unsigned PageRequests::close_collected(Matches matches) {
 }
 
 void PageRequests::forget(const Device& device) {
-  static_cast<void>(close_collected([&](const Slot& s) { return s.asker.device == &device; }));
+  static_cast<void>(drop(State::collecting, [&](const Slot& s) { return s.asker.device == &device; }));
 }
 
 void PageRequests::drop_collected() {
-  static_cast<void>(close_collected([](const Slot&) { return true; }));
+  static_cast<void>(drop(State::collecting, [](const Slot&) { return true; }));
+}
+
+unsigned PageRequests::drop_stalls() {
+  const unsigned dropped = drop(State::waiting, [](const Slot& s) { return s.asker.stalled; });
+  settled_.fetch_add(dropped, Order::relaxed);
+  return dropped;
 }
 
 PageRequestCounters PageRequests::counters() const {

@@ -83,6 +83,8 @@ public:
   // Answers what has waited for too long with `failed`, and says how many that were. Groups whose last page has not
   // come in that time are forgotten.
   unsigned expire();
+  // The hardware has terminated all that is stalled: nobody waits for an answer. Says how many did.
+  unsigned drop_stalls();
   // The hardware has lost records: groups that have not ended may never do so.
   void drop_collected();
 
@@ -123,7 +125,7 @@ private:
   template <class Matches>
   std::uint32_t take(std::uint32_t from, Matches matches, PageAsker& asker);
   template <class Matches>
-  unsigned close_collected(Matches matches);
+  unsigned drop(State state, Matches matches);
   template <class Matches>
   unsigned answer_all(Matches matches, PageResponse response, base::Atomic<std::uint64_t>& counter);
 

@@ -82,6 +82,7 @@ public:
   // 7.2: writes the record if it can. The edges are for deliver(), once the access has ended.
   struct Recorded {
     bool written{};
+    bool aborted{};            // 7.2.2: the record is lost
     bool full{};               // 7.4: there was no room
     bool event_edge{};         // 3.18.2: the queue was empty
     bool pri_edge{};           // likewise, or by LO
@@ -100,7 +101,8 @@ public:
   };
   // `may_merge`: 7.3.1, if the knob says so too.
   Recorded record(const arch::Event& event, bool may_merge);
-  // 3.12.2: the transaction waits from now on, with a record if there is a STAG and room for it.
+  // 3.12.2: the transaction waits from now on, with a record if there is a STAG and room for it. 7.2.2: a record whose
+  // write aborts is lost, and its transaction waits for somebody to terminate it.
   Recorded stall(Stalled& transaction, arch::Event event);
   Stalls& stalls() { return stalls_; }
   // 8, pri_queue.cpp

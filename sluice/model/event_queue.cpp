@@ -40,7 +40,7 @@ Core::Recorded Core::stall(Stalled& transaction, arch::Event event) {
   stalls_.add(transaction, [&](std::uint16_t stag) {
     const platform::SpinGuard guard{sync_, events_lock_};
     result = write_event(event.set(arch::Event::Stall, 1).set(arch::Event::STAG, stag));
-    return result.written;
+    return result.written || result.aborted;
   });
   return result;
 }
@@ -59,6 +59,7 @@ Core::Recorded Core::write_event(const arch::Event& event) {
   const Written written = event_queue_.write(event);
   if (written == Written::aborted) {
     // 7.2.2: nothing more is written until software acknowledges.
+    result.aborted = true;
     result.gerror_edge = raise_edge(EventQueue::error);
   } else {
     result.written = true;

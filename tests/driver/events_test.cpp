@@ -281,6 +281,12 @@ TEST_F(Events, AGlobalErrorIsLoggedAndAcknowledged) {
   EXPECT_FALSE(m.smmu->failed());
 }
 
+TEST_F(Events, WhereNothingStallsALostRecordIsOnlyThat) {
+  m.fake.raise(GERROR{}.with(GERROR::EVENTQ_ABT_ERR, 1));
+  m.smmu->poll();
+  EXPECT_EQ(m.fake.count(arch::Opcode::CMD_STALL_TERM), 0U);
+}
+
 TEST_F(Events, ServiceFailureModeFailsTheSmmu) {
   m.fake.raise(GERROR{}.with(GERROR::SFM_ERR, 1));
   m.smmu->poll();

@@ -334,6 +334,59 @@ TEST_F(Stalled, AQueueThatOverflowsLosesOnlyRecordsOfWhatDoesNotWait) {
   EXPECT_EQ(keeper.groups.size(), 65U);
 }
 
+// 7.2.2, 4.7.2: nobody knows what stalled without a record. It ends while its STE aborts, so that nothing else does.
+TEST_F(Stalled, WhenARecordCouldNotBeWrittenAllThatIsStalledIsTerminatedWhileTheirStesAbort) {
+  auto& d = device(0x42);
+  auto& beside = device(0x43, false);
+  auto& domain = paging();
+  ASSERT_TRUE(d.attach(domain).ok());
+  ASSERT_TRUE(beside.attach(domain).ok());
+  stall(1);
+  const Ste before = *m.ste(0x42);
+  ASSERT_TRUE(m.fake.put_event(record(2).w)); // suspect: it may not be what the SMMU has written
+  m.fake.raise(arch::GERROR{}.with(arch::GERROR::EVENTQ_ABT_ERR, 1));
+  m.fake.forget();
+  std::vector<Opcode> seen;
+  m.fake.on_command = [&](const Command& c) {
+    seen.push_back(c.get(Command::Opcode));
+    if (seen.back() == Opcode::CMD_STALL_TERM) {
+      EXPECT_EQ(c.get(Command::StreamID), 0x42U);
+      EXPECT_EQ(m.ste(0x42)->get(Ste::Config), arch::SteConfig::abort);
+      EXPECT_EQ(m.ste(0x43)->get(Ste::Config), arch::SteConfig::stage1) << "it cannot stall";
+    }
+  };
+  m.smmu->poll();
+  m.fake.on_command = nullptr;
+  const auto term = std::ranges::find(seen, Opcode::CMD_STALL_TERM);
+  ASSERT_NE(term, seen.end());
+  EXPECT_EQ(*(term - 1), Opcode::CMD_SYNC) << "the SMMU knows that it aborts";
+  EXPECT_EQ(*(term + 1), Opcode::CMD_SYNC) << "and has terminated before it goes on";
+  EXPECT_EQ(m.ste(0x42)->w, before.w);
+  EXPECT_TRUE(m.logged(Code::stalls_terminated));
+  EXPECT_EQ(m.smmu->respond(keeper.groups[0].ticket, PageResponse::served), Errc::not_found);
+  EXPECT_EQ(keeper.groups.size(), 1U);
+  EXPECT_TRUE(answers(1).empty() && answers(2).empty()) << "their STAGs may be others' by now";
+  stall(1);
+  ASSERT_EQ(keeper.groups.size(), 2U);
+  EXPECT_TRUE(m.smmu->respond(keeper.groups[1].ticket, PageResponse::served).ok());
+  expect_one(1, retry(1));
+}
+
+TEST_F(Stalled, AnInterruptLeavesTheirEndToThePoll) {
+  Rig wired;
+  auto config = Machine::quick();
+  config.gerror_wire = {true, 6};
+  wired.start(StallModel::stall_or_terminate, config);
+  ASSERT_TRUE(wired.device().attach(wired.paging()).ok());
+  wired.m.fake.raise(arch::GERROR{}.with(arch::GERROR::EVENTQ_ABT_ERR, 1));
+  wired.m.port.irq.raise(6);
+  EXPECT_TRUE(platform::wait_until(wired.m.port.time, 10'000'000,
+                                   [&] { return wired.m.smmu->counters().global_errors == 1; }));
+  EXPECT_EQ(wired.m.fake.count(Opcode::CMD_STALL_TERM), 0U) << "it takes the unit's mutex";
+  wired.m.smmu->poll();
+  EXPECT_EQ(wired.m.fake.count(Opcode::CMD_STALL_TERM), 1U);
+}
+
 TEST_F(Stalled, OfAnSmmuThatHasFailedNobodyIsTold) {
   auto& d = device();
   ASSERT_TRUE(d.attach(paging()).ok());

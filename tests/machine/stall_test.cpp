@@ -150,6 +150,29 @@ TEST_P(StallTest, AnAccessThatWaitsEndsWithItsAttachment) {
   EXPECT_EQ(finish(port, o, &word).kind, Kind::aborted);
 }
 
+// 7.2.2: the record is lost, but not the transaction.
+TEST_P(StallTest, AnAccessWhoseRecordIsLostEndsAndTheNextIsServed) {
+  auto& domain = paging(iommu::Stage::first);
+  Pager pager{domain, page.bus};
+  ASSERT_TRUE(domain.set_page_request_handler(&pager));
+  ASSERT_TRUE(device->attach(domain));
+  using Base = arch::EVENTQ_BASE;
+  const auto queue = Base::from(machine.smmu().mmio().read64(Base::offset));
+  machine.smmu().bus().plant(queue.get(Base::ADDR), arch::event_size << queue.get(Base::LOG2SIZE), Whose::smmu);
+  model::Port port{machine.smmu().model()};
+  std::uint64_t word = 0;
+  const model::Request request{.stream_id = stream, .address = base_iova, .size = 8};
+  const auto lost = port.access(request, &word);
+  ASSERT_EQ(lost.kind, Kind::stalled);
+  machine.smmu().bus().plant(0, 0, Whose::smmu);
+  ASSERT_EQ(port.follow_up(lost.stall, &word).kind, Kind::stalled) << "nobody knows of it";
+  driver().poll();
+  EXPECT_EQ(finish(port, lost, &word).kind, Kind::aborted);
+  EXPECT_TRUE(finish(port, port.access(request, &word), &word).served());
+  EXPECT_EQ(pager.groups.load(), 1U);
+  ASSERT_TRUE(domain.set_page_request_handler(nullptr));
+}
+
 // Two threads make accesses to pages that are mapped when they are asked for and unmapped at any time, and domains with
 // handlers that serve, that do not, and that go, are replaced under them. Each access comes to an end.
 class StallThreads : public StallTest {};
