@@ -78,6 +78,19 @@ Change CdWriter::apply(const Plan& plan, CdTable& table, SubstreamID ssid, const
   return carry_out(plan, place);
 }
 
+void CdWriter::rewrite_lone(Dma& cd, const Cd& target, std::span<const StreamID> sids, Change& change) {
+  for (std::size_t i = 0; i < Cd::word_count; ++i) {
+    if (cd.words()[i].load(Order::relaxed) != target.w[i]) {
+      cd.words()[i].store(target.w[i], Order::relaxed);
+      change.stores += 1;
+    }
+  }
+  if (!memory_.facts().coherent_walks) {
+    memory_.clean(cd.words(), cd.size());
+  }
+  tell(commands_, sids, change, [](StreamID sid) { return cmd::cfgi_cd(sid, 0, true); });
+}
+
 Change CdWriter::link(CdTable& table, std::uint32_t number, CdLeaf& leaf, std::span<const StreamID> sids) {
   Change change;
   change.stores = 1;

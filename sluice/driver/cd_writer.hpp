@@ -19,6 +19,9 @@ public:
   iommu::Change apply(const Plan& plan, CdTable& table, SubstreamID ssid, const arch::Cd& target,
                       std::span<const StreamID> sids, Dma& spare);
 
+  // The only CD of STEs without a table, of which one word changes.
+  void rewrite_lone(Dma& cd, const arch::Cd& target, std::span<const StreamID> sids, iommu::Change& change);
+
   // Makes a new leaf, in which CDs may be valid already, known to the SMMU. 5.3: nothing behind it was reachable.
   iommu::Change link(CdTable& table, std::uint32_t number, CdLeaf& leaf, std::span<const StreamID> sids);
   // Takes one from it; when the change is confirmed it is the caller's.

@@ -14,6 +14,15 @@ using StreamID = std::uint32_t;
 // Where a device's requests go while nothing is attached to it.
 enum class Idle : std::uint8_t { blocked, identity };
 
+// In which translation regime processors have the page tables of processes, if the SMMU is to take part in the
+// broadcasts by which they invalidate them (IDR0.BTM, 3.17). Processes' tables then have the processors' ASIDs in the
+// SMMU, too.
+enum class Broadcast : std::uint8_t {
+  ignored,
+  el1,
+  el2_e2h, // a kernel at EL2 with FEAT_VHE: all first stages of ours are then in that StreamWorld. Needs IDR0.Hyp
+};
+
 // A wire of the SMMU, if it is connected. Without one somebody calls Smmu::poll.
 struct Wire {
   bool connected{};
@@ -30,6 +39,7 @@ struct DeviceFacts {
 // What the port and its user decide; the defaults fit a system with nothing special.
 struct Config {
   Idle idle{Idle::blocked};
+  Broadcast broadcast{Broadcast::ignored};
   iommu::Stage stage{iommu::Stage::any}; // of paging domains that do not say
   Wire event_wire{};
   Wire gerror_wire{};

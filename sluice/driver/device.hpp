@@ -57,6 +57,8 @@ public:
   void return_credits();
   // Its CD at a PASID says `cd` from now on. Errors: those of the commands.
   void rewrite(SubstreamID pasid, const arch::Cd& cd, iommu::Change& change);
+  // The CD of an attachment says another ASID from now on.
+  void retag(iommu::Target target, std::uint16_t asid, iommu::Change& change);
   iommu::Change go_idle(); // from the abort that new entries begin with
   iommu::Change leave();   // detaches everything and blocks
   iommu::Change detach_rid() { return detach_locked(iommu::Target::rid()); }
@@ -132,8 +134,8 @@ private:
   base::Atomic<CdTable*> table_{nullptr};
   base::Atomic<Vdevice*> vdevice_{nullptr};
   arch::Ste resumed_ste_; // between terminate_stalls and resume
-  bool ats_{}; // PCI ATS is enabled, and EATS is 1
-  bool pri_{}; // and PRI
+  bool ats_{};            // PCI ATS is enabled, and EATS is 1
+  bool pri_{};            // and PRI
   std::uint32_t credits_{};
   std::uint32_t serving_{}; // attachments to domains that serve page requests
   base::Atomic<std::uint32_t> failed_{0};

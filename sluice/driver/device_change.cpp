@@ -208,6 +208,18 @@ void SmmuDevice::rewrite(SubstreamID pasid, const arch::Cd& cd, Change& change) 
   }
 }
 
+// One store in any case.
+void SmmuDevice::retag(iommu::Target target, std::uint16_t asid, Change& change) {
+  SmmuAttachment& at = target.is_rid() ? *rid() : *static_cast<SmmuAttachment*>(table()->owner(target.value()));
+  at.entry.cd.set(arch::Cd::ASID, asid);
+  if (table() == nullptr) {
+    return cds_.rewrite_lone(at.cd, at.entry.cd, sids_, change);
+  }
+  Dma none;
+  const Plan plan = cds_.plan(table()->read(target.value()), at.entry.cd, false);
+  change += cds_.apply(plan, *table(), target.value(), at.entry.cd, sids_, none);
+}
+
 Change SmmuDevice::drop_leaf(std::uint32_t number) {
   CdLeaf& leaf = *table()->leaf(number);
   const Change change = cds_.unlink(*table(), number, sids_);

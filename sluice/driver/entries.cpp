@@ -41,6 +41,7 @@ Ste stage1_ste(const EntryFacts& facts, std::uint64_t cd_table, Stalls stalls) {
   ste.set(Ste::S1CIR, facts.coherent ? Cacheability::write_back : Cacheability::non_cacheable);
   ste.set(Ste::S1COR, facts.coherent ? Cacheability::write_back : Cacheability::non_cacheable);
   ste.set(Ste::S1CSH, facts.coherent ? Shareability::inner : Shareability::outer);
+  ste.set(Ste::STRW, facts.e2h ? Strw::el2 : Strw::el1);
   ste.set(Ste::S1STALLD, facts.stalls_optional && !stalls.allowed); // 5.2: ILLEGAL under any other STALL_MODEL
   return ste;
 }
@@ -75,7 +76,7 @@ Cd stage1_cd(const EntryFacts& facts, std::uint16_t asid, const pagetable::Field
   cd.set(Cd::EPD1, 1);
   cd.set(Cd::HA, table.HA).set(Cd::HD, table.HD);
   cd.set(Cd::R, 1).set(Cd::A, 1).set(Cd::S, stall(facts, stalls));
-  cd.set(Cd::ASET, 1); // no processor shares this ASID
+  cd.set(Cd::ASET, 1);
   cd.set(Cd::ASID, asid);
   cd.set(Cd::TTB0, table.TTB);
   cd.set(Cd::MAIR0, table.MAIR0);
@@ -83,8 +84,11 @@ Cd stage1_cd(const EntryFacts& facts, std::uint16_t asid, const pagetable::Field
 }
 
 Cd sva_cd(const EntryFacts& facts, std::uint16_t asid, const pagetable::Fields& table, std::uint64_t mair,
-          Stalls stalls) {
-  return stage1_cd(facts, asid, table, stalls).with(Cd::MAIR0, mair & 0xffff'ffff).with(Cd::MAIR1, mair >> 32);
+          Stalls stalls, bool shared) {
+  return stage1_cd(facts, asid, table, stalls)
+      .with(Cd::MAIR0, mair & 0xffff'ffff)
+      .with(Cd::MAIR1, mair >> 32)
+      .with(Cd::ASET, !shared);
 }
 
 Cd quiet_cd(const EntryFacts& facts, const Cd& cd) {

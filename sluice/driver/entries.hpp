@@ -18,6 +18,7 @@ struct EntryFacts {
   bool stalls_optional{}; // IDR0.STALL_MODEL
   bool stalls_forced{};
   bool stage2{}; // IDR0.S2P
+  bool e2h{};    // first stages alone are of StreamWorld NS-EL2-E2H
 };
 EntryFacts entry_facts(const Capabilities& capabilities, bool coherent);
 
@@ -34,12 +35,13 @@ arch::Ste stage1_ste(const EntryFacts& facts, std::uint64_t cd_table, Stalls sta
 arch::Ste table_ste(const EntryFacts& facts, std::uint64_t cd_table, arch::S1Format format, unsigned bits,
                     arch::S1Dss dss, Stalls stalls = {});
 arch::Ste stage2_ste(const EntryFacts& facts, std::uint16_t vmid, const pagetable::Fields& table, Stalls stalls = {});
+// ASET is 1: no processor knows the ASID.
 arch::Cd stage1_cd(const EntryFacts& facts, std::uint16_t asid, const pagetable::Fields& table, Stalls stalls = {});
 
-// Of a processor's table; and what takes its place when that is no more: no walk and no record of it, while SubstreamID
-// and ASID stay as they are. 5.4 EPD0, 5.5
+// Of a processor's table, `shared` if under the processor's ASID; and what takes its place when that is no more: no
+// walk and no record of it, while SubstreamID and ASID stay as they are. 5.4 EPD0, 5.5
 arch::Cd sva_cd(const EntryFacts& facts, std::uint16_t asid, const pagetable::Fields& table, std::uint64_t mair,
-                Stalls stalls);
+                Stalls stalls, bool shared = false);
 arch::Cd quiet_cd(const EntryFacts& facts, const arch::Cd& cd);
 
 using EntryWords = std::array<std::uint64_t, 8>;

@@ -11,7 +11,10 @@ using GatherRange = pagetable::Gather::Range;
 using pagetable::Stage;
 
 Command invalidate_all(Tag tag) {
-  return tag.stage == Stage::one ? cmd::tlbi_nh_asid(0, tag.id) : cmd::tlbi_s12_vmall(tag.id);
+  if (tag.stage == Stage::two) {
+    return cmd::tlbi_s12_vmall(tag.id);
+  }
+  return tag.el2 ? cmd::tlbi_el2_asid(tag.id) : cmd::tlbi_nh_asid(0, tag.id);
 }
 
 // 4.4: of a VMID, TLBI_S12_VMALL takes both stages' translations and what is cached of walks.
@@ -43,8 +46,9 @@ bool Invalidation::add(Tag tag, std::uint64_t address, bool leaf, Range hint) {
   if (count_ == max_invalidations) {
     return false;
   }
-  commands_[count_++] = tag.stage == Stage::one ? cmd::tlbi_nh_va(0, tag.id, address, leaf, hint)
-                                                : cmd::tlbi_s2_ipa(tag.id, address, leaf, hint);
+  commands_[count_++] = tag.stage == Stage::two ? cmd::tlbi_s2_ipa(tag.id, address, leaf, hint)
+                        : tag.el2               ? cmd::tlbi_el2_va(tag.id, address, leaf, hint)
+                                                : cmd::tlbi_nh_va(0, tag.id, address, leaf, hint);
   return true;
 }
 

@@ -17,6 +17,7 @@ namespace sluice::driver {
 struct Tag {
   pagetable::Stage stage{};
   std::uint16_t id{};
+  bool el2{};   // stage 1: StreamWorld NS-EL2-E2H
   bool nests{}; // stage 2: guests' first stages stand on it, and their translations carry its VMID
 };
 

@@ -30,7 +30,8 @@ pagetable::Prot prot_of(iommu::Prot prot) {
 
 } // namespace
 
-Result<iommu::Domain*> PagingDomain::make(iommu::Unit& unit, Parts& parts, const iommu::PagingOptions& options) {
+Result<iommu::Domain*> PagingDomain::make(iommu::Unit& unit, platform::Mutex& mutex, Parts& parts,
+                                          const iommu::PagingOptions& options) {
   if (parts.health.failed()) {
     return Errc::smmu_failed;
   }
@@ -50,29 +51,41 @@ Result<iommu::Domain*> PagingDomain::make(iommu::Unit& unit, Parts& parts, const
   if (!id) {
     return id.error();
   }
-  auto domain = platform::make<PagingDomain>(memory, unit, parts, options, Tag{config->stage, *id, options.nest_parent},
-                                             std::move(*table));
+  const Tag tag{config->stage, *id, parts.facts.e2h, options.nest_parent};
+  auto domain = platform::make<PagingDomain>(memory, unit, parts, options, tag, std::move(*table));
   if (!domain) {
     parts.tags(config->stage).give_back(*id);
     return domain.error();
   }
-  return domain->release();
+  PagingDomain* made = domain->release();
+  if (config->stage == Stage::one) {
+    const platform::MutexGuard guard{parts.platform.sync, mutex};
+    made->next_ = std::exchange(parts.first_stages, made);
+  }
+  return made;
 }
 
 PagingDomain::PagingDomain(iommu::Unit& unit, Parts& parts, const iommu::PagingOptions& options, Tag tag,
                            pagetable::OwnedPageTable table)
     : SmmuDomain{unit, iommu::DomainType::paging, geometry_of(table->config()), options.page_requests},
-      Held{nullptr, [](Held& self) { static_cast<PagingDomain&>(self).free_self(); }}, parts_{parts}, tag_{tag},
-      table_{std::move(table)}, deferred_{parts.platform.sync} {}
+      Held{nullptr, [](Held& self) { static_cast<PagingDomain&>(self).free_self(); }}, parts_{parts}, kind_{tag},
+      tags_{tag.id}, table_{std::move(table)}, deferred_{parts.platform.sync} {}
 
 void PagingDomain::release() {
   // Nobody is attached: there is nobody to be told, only tables to be freed.
   static_cast<void>(flush_unmaps());
+  if (kind_.stage == Stage::one) {
+    PagingDomain** link = &parts_.first_stages;
+    while (*link != this) {
+      link = &(*link)->next_;
+    }
+    *link = next_;
+  }
   if (unclean_.load(Order::relaxed) == 0) {
-    parts_.tags(tag_.stage).give_back(tag_.id);
+    parts_.tags(kind_.stage).give_back(tag().id);
     return free_self();
   }
-  parts_.health.error(Code::tag_retired, tag_.stage == Stage::one ? 0 : 1, tag_.id);
+  parts_.health.error(Code::tag_retired, kind_.stage == Stage::one ? 0 : 1, tag().id);
   parts_.held.add(*this);
 }
 
@@ -98,12 +111,23 @@ bool PagingDomain::heard_by_anybody(const pagetable::Gather& gather) const {
   return audience_.anybody();
 }
 
-Status PagingDomain::tell(const pagetable::Gather& gather, bool everything) {
+Status PagingDomain::tell(const pagetable::Gather& gather, bool everything, Tag tag) {
   const Invalidation todo =
-      everything ? Invalidation{tag_}
-                 : Invalidation{gather, tag_, table_->config().granule, parts_.capabilities.range_invalidate};
+      everything ? Invalidation{tag}
+                 : Invalidation{gather, tag, table_->config().granule, parts_.capabilities.range_invalidate};
   parts_.invalidations.count(todo);
-  Status told = parts_.commands.submit(todo.commands());
+  return parts_.commands.submit(todo.commands());
+}
+
+// What devices have under either tag while the one takes the place of the other. Who changes it publishes both before
+// he stores the first CD with the new one: either both are seen here, or that CD is stored after the table has changed;
+// and who sees only the new one comes after all that had the old one has gone.
+Status PagingDomain::tell(const pagetable::Gather& gather, bool everything) {
+  const std::uint32_t tags = tags_.load(Order::acquire);
+  Status told = tell(gather, everything, tag_of(tags));
+  if (const std::uint32_t before = tags >> 16; told && before != 0) {
+    told = tell(gather, everything, tag_of(before));
+  }
   if (told && audience_.any_atc()) {
     const platform::ReadSection section{parts_.platform.sync};
     constexpr pagetable::Gather::Range all{};
@@ -186,7 +210,7 @@ Status PagingDomain::flush_unmaps() {
 
 void PagingDomain::flush(iommu::Change& change) {
   CommandBatch batch{parts_.commands};
-  batch.add(invalidate_all(tag_));
+  batch.add(invalidate_all(tag()));
   if (!batch.finish(change)) {
     distrust();
   }
@@ -194,10 +218,10 @@ void PagingDomain::flush(iommu::Change& change) {
 
 DomainEntry PagingDomain::entry(const SmmuDevice& device) const {
   const Stalls stalls{device.facts().may_stall, serves_page_requests()};
-  if (tag_.stage == Stage::two) {
-    return {DomainEntry::Kind::whole, stage2_ste(parts_.facts, tag_.id, table_->fields(), stalls), {}};
+  if (kind_.stage == Stage::two) {
+    return {DomainEntry::Kind::whole, stage2_ste(parts_.facts, tag().id, table_->fields(), stalls), {}};
   }
-  return {DomainEntry::Kind::cd, {}, stage1_cd(parts_.facts, tag_.id, table_->fields(), stalls)};
+  return {DomainEntry::Kind::cd, {}, stage1_cd(parts_.facts, tag().id, table_->fields(), stalls)};
 }
 
 } // namespace sluice::driver

@@ -11,7 +11,9 @@ namespace sluice::driver {
 class PagingDomain final : public SmmuDomain, public Held {
 public:
   // Errors: as iommu::Unit::make_paging.
-  static base::Result<iommu::Domain*> make(iommu::Unit& unit, Parts& parts, const iommu::PagingOptions& options);
+  // `mutex` is the unit's.
+  static base::Result<iommu::Domain*> make(iommu::Unit& unit, platform::Mutex& mutex, Parts& parts,
+                                           const iommu::PagingOptions& options);
   PagingDomain(iommu::Unit& unit, Parts& parts, const iommu::PagingOptions& options, Tag tag,
                pagetable::OwnedPageTable table);
 
@@ -30,9 +32,15 @@ public:
   void flush(iommu::Change& change) override;
   void distrust() override { unclean_.store(1, base::Order::relaxed); }
 
-  Tag tag() const { return tag_; }
-  bool nest_parent() const { return tag_.nests; }
+  Tag tag() const { return tag_of(tags_.load(base::Order::relaxed)); }
+  bool nest_parent() const { return kind_.nests; }
   pagetable::PageTable& table() { return *table_; }
+
+  // With the unit's mutex held: has another ASID when it returns, without a gap for its devices, and nothing in a TLB
+  // has the one before, which is the caller's. Errors: busy (it may be in use without our knowing), ids_exhausted,
+  // timed_out (it keeps both).
+  base::Status change_asid();
+  PagingDomain* next_first_stage() const { return next_; }
 
 private:
   void release() override;
@@ -41,10 +49,19 @@ private:
   bool heard_by_anybody(const pagetable::Gather& gather) const;
   // Has all that `gather` names, or all of the domain, leave the caches. On an error nothing may be reused.
   base::Status tell(const pagetable::Gather& gather, bool everything = false);
+  Tag tag_of(std::uint32_t tags) const {
+    Tag tag = kind_;
+    tag.id = static_cast<std::uint16_t>(tags);
+    return tag;
+  }
+  base::Status tell(const pagetable::Gather& gather, bool everything, Tag tag);
   base::Progress take_dirty(std::uint64_t iova, std::uint64_t size, pagetable::Clear clear, pagetable::DirtySink& sink);
 
   Parts& parts_;
-  Tag tag_;
+  Tag kind_; // without the ASID or VMID
+  // The ASID or VMID, and above it, while it is changed, the one before. 0: none
+  base::Atomic<std::uint32_t> tags_;
+  PagingDomain* next_{}; // in Parts::first_stages
   pagetable::OwnedPageTable table_;
   Audience audience_;
   DeferredUnmaps deferred_;

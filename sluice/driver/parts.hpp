@@ -20,6 +20,7 @@
 namespace sluice::driver {
 
 class SmmuDevice;
+class PagingDomain;
 class StaticDomain;
 class SvaDomain;
 
@@ -34,6 +35,12 @@ struct Parts {
         page_request_queue{p, registers, health, capabilities, streams, page_requests} {}
 
   Tags& tags(pagetable::Stage stage) { return stage == pagetable::Stage::one ? asids : vmids; }
+  // 3.17: address spaces have the ASIDs that processors know them by.
+  bool shares_asids() const {
+    const bool regime =
+        config.broadcast == Broadcast::el1 || (config.broadcast == Broadcast::el2_e2h && capabilities.hyp);
+    return regime && facts.coherent && has(capabilities.id, arch::Feature::btm);
+  }
   void count(Way way) {
     auto& n = changes[static_cast<std::size_t>(way)];
     n.store(n.load(base::Order::relaxed) + 1, base::Order::relaxed); // with the unit's mutex held
@@ -54,9 +61,11 @@ struct Parts {
   HeldObjects held;
   base::Atomic<SmmuDevice*> due{nullptr};       // to be blocked by whoever holds the unit's mutex next
   SmmuDevice* devices{};                        // with the unit's mutex held
+  PagingDomain* first_stages{};                 // likewise
   SvaDomain* sva{};                             // with the unit's mutex held
   base::Atomic<std::uint32_t> subscriptions{0}; // of address spaces that may still call
   InvalidationCounts invalidations;
+  base::Atomic<std::uint64_t> asids_moved{0};
   PageResponder responder;
   iommu::PageRequests page_requests;
   PageRequestQueue page_request_queue;

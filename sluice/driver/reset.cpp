@@ -40,6 +40,7 @@ Result<platform::Owned<Smmu>> Smmu::make(const platform::Platform& platform, pla
   }
   p.capabilities = *capabilities;
   p.facts = entry_facts(*capabilities, platform.memory.facts().coherent_walks);
+  p.facts.e2h = p.shares_asids() && config.broadcast == Broadcast::el2_e2h;
 
   auto smmu = platform::make<Smmu>(platform.memory, platform, std::move(*parts));
   if (!smmu) {
@@ -153,8 +154,10 @@ void Smmu::program_attributes() {
                         .with(CR1::TABLE_IC, cache)
                         .with(CR1::TABLE_OC, cache)
                         .with(CR1::TABLE_SH, share));
-  // PTM: TLBs do not listen to the processors' invalidations, whose ASIDs and VMIDs are not ours.
-  p.registers.write(CR2{}.with(CR2::RECINVSID, 1).with(CR2::PTM, has(p.capabilities.id, Feature::btm)));
+  // PTM: TLBs do not listen to the processors' invalidations, unless some of their ASIDs are ours. What broadcasts name
+  // otherwise, VMIDs and by them all ASIDs, is at worst forgotten without need.
+  const bool deaf = has(p.capabilities.id, Feature::btm) && !p.shares_asids();
+  p.registers.write(CR2{}.with(CR2::RECINVSID, 1).with(CR2::PTM, deaf).with(CR2::E2H, p.facts.e2h));
 }
 
 // Configuration first: with it still cached the TLBs could be filled again. 4.3, 4.4

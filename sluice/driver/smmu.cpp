@@ -35,6 +35,7 @@ Counters Smmu::counters() const {
   c.invalidations_by_page = parts_->invalidations.pages.load(Order::relaxed);
   c.invalidations_by_range = parts_->invalidations.ranges.load(Order::relaxed);
   c.invalidations_of_all = parts_->invalidations.everything.load(Order::relaxed);
+  c.asids_moved = parts_->asids_moved.load(Order::relaxed);
   c.events = events_.records();
   c.events_unknown = unknown_streams_.load(Order::relaxed);
   c.events_unhandled = unhandled_.load(Order::relaxed);
@@ -49,7 +50,7 @@ Counters Smmu::counters() const {
 }
 
 Result<iommu::Domain*> Smmu::make_paging(const iommu::PagingOptions& options) {
-  return PagingDomain::make(*this, *parts_, options);
+  return PagingDomain::make(*this, mutex(), *parts_, options);
 }
 
 Result<iommu::Domain*> Smmu::make_sva(iommu::AddressSpace& space) {

@@ -62,8 +62,8 @@ public:
   // Detaches and blocks the device, then frees it. Errors: busy (in a group, or a guest has a name for it).
   base::Status remove(iommu::Device& device);
 
-  // Does what interrupts do: reads events and page requests, looks at global errors; and what nobody else does: gives up
-  // what has waited too long for its handler, blocks devices whose endpoints do not answer, and terminates what has
+  // Does what interrupts do: reads events and page requests, looks at global errors; and what nobody else does: gives
+  // up what has waited too long for its handler, blocks devices whose endpoints do not answer, and terminates what has
   // stalled when records of it may be lost. Any thread, but not in a read section.
   void poll();
   base::Status respond(iommu::PageTicket ticket, iommu::PageResponse response) override {
@@ -127,7 +127,7 @@ private:
   Handler gerror_handler_;
   Handler page_request_handler_;
   base::Atomic<std::uint32_t> stalls_lost_{0}; // since a record could not be written; end_stalls() is due
-  bool touched_{}; // registers have been written
+  bool touched_{};                             // registers have been written
   base::Atomic<std::uint64_t> unknown_streams_{0};
   base::Atomic<std::uint64_t> unhandled_{0};
   base::Atomic<std::uint64_t> guest_events_{0};

@@ -4,6 +4,7 @@
 #include <sluice/base/fence.hpp>
 #include <sluice/driver/atc.hpp>
 #include <sluice/driver/device.hpp>
+#include <sluice/driver/paging_domain.hpp>
 
 namespace sluice::driver {
 
@@ -70,27 +71,63 @@ Result<iommu::Domain*> SvaDomain::make(iommu::Unit& unit, platform::Mutex& mutex
       return Errc::already_exists;
     }
   }
-  const auto asid = parts.asids.take();
-  if (!asid) {
-    return asid.error();
-  }
-  auto made = platform::make<SvaDomain>(parts.platform.memory, unit, mutex, parts, space, format, *granule, *asid);
+  auto made = platform::make<SvaDomain>(parts.platform.memory, unit, mutex, parts, space, format, *granule);
   const Status subscribed = made ? space.subscribe(**made) : Status{made.error()};
   if (!subscribed) {
-    parts.asids.give_back(*asid);
     return subscribed.error();
   }
   parts.subscriptions.fetch_add(1, Order::relaxed);
   SvaDomain* domain = made->release();
+  const Status named = domain->take_asid();
+  if (!named) {
+    domain->released_ = true;
+    space.unsubscribe(*domain);
+    return named.error();
+  }
   domain->next_ = std::exchange(parts.sva, domain);
   return domain;
 }
 
 SvaDomain::SvaDomain(iommu::Unit& unit, platform::Mutex& mutex, Parts& parts, iommu::AddressSpace& space,
-                     const TableFormat& format, Granule granule, std::uint16_t asid)
+                     const TableFormat& format, Granule granule)
     : SmmuDomain{unit, iommu::DomainType::sva, geometry_of(format), parts.capabilities.pages_wait()}, mutex_{mutex},
       parts_{parts}, space_{space}, fields_{fields_of(format, granule)}, mair_{format.mair}, granule_{granule},
-      tag_{pagetable::Stage::one, asid} {}
+      tag_{pagetable::Stage::one, 0, parts.facts.e2h, false} {}
+
+Status SvaDomain::take_asid() {
+  const std::uint16_t wanted = parts_.shares_asids() ? space_.asid() : 0;
+  const auto shared = wanted != 0 ? take_shared(wanted) : false;
+  if (!shared) {
+    return shared.error();
+  }
+  shared_ = *shared;
+  if (shared_) {
+    tag_.id = wanted;
+    return {};
+  }
+  const auto own = parts_.asids.take();
+  tag_.id = own.ok() ? *own : 0;
+  return own.ok() ? Status{} : Status{own.error()};
+}
+
+// False: somebody has it who cannot give it up, or the SMMU's ASIDs are shorter.
+Result<bool> SvaDomain::take_shared(std::uint16_t asid) {
+  for (const SvaDomain* d = parts_.sva; d != nullptr; d = d->next_) {
+    if (d->shared_ && d->tag_.id == asid) {
+      return Errc::invalid_argument;
+    }
+  }
+  if (parts_.asids.claim(asid)) {
+    return true;
+  }
+  for (PagingDomain* d = parts_.first_stages; d != nullptr; d = d->next_first_stage()) {
+    if (d->tag().id == asid) {
+      const Status moved = d->change_asid();
+      return moved || moved == Errc::busy ? Result<bool>{moved.ok()} : Result<bool>{moved.error()};
+    }
+  }
+  return false;
+}
 
 void SvaDomain::free_self() { platform::Owned<SvaDomain>{parts_.platform.memory, this}.reset(); }
 
@@ -103,15 +140,18 @@ Status SvaDomain::accepts(const SmmuDevice&, iommu::Target target) const {
 
 DomainEntry SvaDomain::entry(const SmmuDevice& device) const {
   const Stalls stalls{device.facts().may_stall, serves_page_requests()};
-  return {DomainEntry::Kind::cd, {}, sva_cd(parts_.facts, tag_.id, fields_, mair_, stalls), {}};
+  return {DomainEntry::Kind::cd, {}, sva_cd(parts_.facts, tag_.id, fields_, mair_, stalls, shared_), {}};
 }
 
-// The TLBs first, with a CMD_SYNC, then the endpoints, which may ask again at once.
+// Of a table under the processors' ASID they have told the TLBs, but no endpoint (3.17). What follows otherwise is: the
+// TLBs first, with a CMD_SYNC, then the endpoints, which may ask again at once.
 Status SvaDomain::tell(std::uint64_t address, std::uint64_t size) {
   pagetable::Gather gather;
   gather.add(address, size, granule_bits(granule_), 0, true);
   Status told;
-  if (size == 0) {
+  if (shared_ && size != 0) {
+    told = {};
+  } else if (size == 0) {
     told = parts_.commands.submit(invalidate_all(tag_));
   } else {
     const Invalidation todo{gather, tag_, granule_, parts_.capabilities.range_invalidate};

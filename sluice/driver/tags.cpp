@@ -36,6 +36,17 @@ base::Result<std::uint16_t> Tags::take() {
   return base::Errc::ids_exhausted;
 }
 
+bool Tags::claim(std::uint16_t tag) {
+  const platform::SpinGuard guard{sync_, lock_};
+  const std::size_t word = tag / per_word;
+  const std::uint64_t bit = 1ULL << (tag % per_word);
+  if (word >= words_ || (taken_[word] & bit) != 0) {
+    return false;
+  }
+  taken_[word] |= bit;
+  return true;
+}
+
 void Tags::give_back(std::uint16_t tag) {
   const platform::SpinGuard guard{sync_, lock_};
   taken_[tag / per_word] &= ~(1ULL << (tag % per_word));

@@ -21,6 +21,8 @@ public:
   base::Status make(unsigned bits);
   // Errors: ids_exhausted.
   base::Result<std::uint16_t> take();
+  // This one, if nobody has it.
+  bool claim(std::uint16_t tag);
   void give_back(std::uint16_t tag);
 
 private:

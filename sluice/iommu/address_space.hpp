@@ -40,6 +40,10 @@ class AddressSpace {
 public:
   // Until it has ended.
   virtual TableFormat format() const = 0;
+  // The ASID by which processors tag what they cache of the table and by which they name it when they tell each other
+  // to forget. It is this address space's alone while anybody is subscribed. 0: it has none that stays. Whoever gives
+  // one calls AddressSpaceUser::changed() when such messages and their completion (DVM) have done their part.
+  virtual std::uint16_t asid() const { return 0; }
   // From now on the user is told. Errors: not_found (it has ended), no_memory.
   virtual base::Status subscribe(AddressSpaceUser& user) = 0;
   // No further call begins, but for unsubscribed(), which comes when those that run have returned: from here or from

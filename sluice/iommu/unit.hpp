@@ -46,7 +46,8 @@ public:
   virtual base::Result<Domain*> make_paging(const PagingOptions& options) = 0;
 
   // The domain of a process's own table, for PASIDs. Errors: unsupported (this IOMMU cannot walk it), already_exists
-  // (there is one), not_found (the address space has ended), no_memory, ids_exhausted, smmu_failed.
+  // (there is one), not_found (the address space has ended), invalid_argument (its ASID is another one's), no_memory,
+  // ids_exhausted, timed_out (while a domain was given another ASID), smmu_failed.
   virtual base::Result<Domain*> make_sva(AddressSpace&) { return base::Errc::unsupported; }
 
   // Answers a group of page requests. Any thread, also the handler in its call.

@@ -36,7 +36,7 @@ base::Progress AddressSpace::unmap(std::uint64_t address, std::uint64_t size) {
     const platform::ReadSection section{platform_.sync};
     progress = table_->unmap(address, size, gather);
   }
-  Status told;
+  Status told = broadcasts_ != nullptr ? broadcasts_->invalidate(asid_, gather.ranges()) : Status{};
   for (const auto& range : gather.ranges()) {
     const Status each = tell([&](iommu::AddressSpaceUser& user) { return user.changed(range.iova, range.size); });
     told = told ? each : told;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sluice/iommu/address_space.hpp>
+#include <sluice/machine/broadcasts.hpp>
 #include <sluice/pagetable/page_table.hpp>
 #include <sluice/platform/platform.hpp>
 
@@ -16,6 +17,12 @@ public:
   // Errors: pagetable::make's.
   static base::Result<std::unique_ptr<AddressSpace>> make(const platform::Platform& platform,
                                                           const pagetable::Config& config = {});
+  // Processors know it by this ASID from now on, and each change is broadcast. Before anybody subscribes; `broadcasts`
+  // outlives the address space.
+  void run_on_processors(std::uint16_t asid, Broadcasts& broadcasts) {
+    asid_ = asid;
+    broadcasts_ = &broadcasts;
+  }
   AddressSpace(const AddressSpace&) = delete;
   AddressSpace& operator=(const AddressSpace&) = delete;
   ~AddressSpace();
@@ -27,6 +34,7 @@ public:
   base::Status end();
 
   iommu::TableFormat format() const override;
+  std::uint16_t asid() const override { return asid_; }
   base::Status subscribe(iommu::AddressSpaceUser& user) override;
   void unsubscribe(iommu::AddressSpaceUser& user) override;
   std::size_t users();
@@ -46,6 +54,8 @@ private:
 
   platform::Platform platform_;
   pagetable::OwnedPageTable table_;
+  std::uint16_t asid_{};
+  Broadcasts* broadcasts_{};
   platform::Mutex mutex_; // of what follows
   std::vector<User> users_;
   bool ended_{};

@@ -380,8 +380,8 @@ TEST_F(Stalled, AnInterruptLeavesTheirEndToThePoll) {
   ASSERT_TRUE(wired.device().attach(wired.paging()).ok());
   wired.m.fake.raise(arch::GERROR{}.with(arch::GERROR::EVENTQ_ABT_ERR, 1));
   wired.m.port.irq.raise(6);
-  EXPECT_TRUE(platform::wait_until(wired.m.port.time, 10'000'000,
-                                   [&] { return wired.m.smmu->counters().global_errors == 1; }));
+  EXPECT_TRUE(
+      platform::wait_until(wired.m.port.time, 10'000'000, [&] { return wired.m.smmu->counters().global_errors == 1; }));
   EXPECT_EQ(wired.m.fake.count(Opcode::CMD_STALL_TERM), 0U) << "it takes the unit's mutex";
   wired.m.smmu->poll();
   EXPECT_EQ(wired.m.fake.count(Opcode::CMD_STALL_TERM), 1U);
