@@ -28,10 +28,10 @@ class Series(unittest.TestCase):
         self.assertGreater(len(named), 30)
         self.assertEqual(sorted(named - existing()), [])
 
-    def test_each_patch_has_a_row_and_all_but_the_missing_one_a_test(self):
+    def test_each_patch_has_a_row_and_a_test(self):
         rows = re.findall(r"^\| (\d+) \|.*\| ([^|]*)\|$", self.text, flags=re.M)
         self.assertEqual([int(number) for number, _ in rows], list(range(1, 28)))
-        self.assertEqual([number for number, tests in rows if "`" not in tests], ["24"])
+        self.assertEqual([number for number, tests in rows if "`" not in tests], [])
 
 
 if __name__ == "__main__":
