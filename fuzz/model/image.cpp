@@ -149,7 +149,8 @@ Ste Image::make_ste() {
     s.set(Ste::STRW, arch::Strw::el2);
   }
   if (facts_.idr0.get(IDR0::ATS) != 0) {
-    s.set(Ste::EATS, as<arch::Eats>((shape >> 21 & 7) > 2 ? 0 : shape >> 21 & 3));
+    constexpr unsigned eats[] = {0, 1, 2, 0, 1, 1, 1, 0};
+    s.set(Ste::EATS, as<arch::Eats>(eats[shape >> 21 & 7]));
   }
   const bool s2 = facts_.idr0.get(IDR0::S2P) != 0;
   const bool s1 = facts_.idr0.get(IDR0::S1P) != 0;

@@ -55,6 +55,11 @@ void Program::step() {
   case 14:
     traffic_unchecked();
     return;
+  case 15:
+    refresh();
+    ats(some_request(), 1 << 3, true);
+    fresh_ = false;
+    return;
   default:
     access();
     return;

@@ -28,7 +28,9 @@ private:
   void compare(const model::Request& r, const reference::Answer& expected, const model::Outcome& outcome,
                const std::vector<arch::Event>& events, bool writable);
   void traffic_unchecked();
-  void ats(const model::Request& request, std::uint64_t choice);
+  void ats(const model::Request& request, std::uint64_t choice, bool fresh);
+  void check_completion(const model::Request& request, const model::TranslationCompletion& completion,
+                        const reference::Answer& expected);
   void follow_up();
 
   // Sharing of what is cached

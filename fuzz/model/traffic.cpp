@@ -183,6 +183,7 @@ void Program::traffic_unchecked() {
   const model::Request r = some_request();
   const std::uint64_t choice = input_.bytes(2);
   std::vector<std::uint8_t> data(0x3000);
+  const bool fresh = fresh_;
   fresh_ = false;
   switch (choice & 7) {
   case 0:
@@ -224,7 +225,7 @@ void Program::traffic_unchecked() {
     break;
   }
   case 5:
-    ats(r, choice >> 3);
+    ats(r, choice >> 3, fresh);
     break;
   default:
     machine_.port->idle();
@@ -234,17 +235,26 @@ void Program::traffic_unchecked() {
 }
 
 // 3.9
-void Program::ats(const model::Request& r, std::uint64_t choice) {
+void Program::ats(const model::Request& r, std::uint64_t choice, bool fresh) {
   std::uint64_t data = 0;
   machine_.memory.atc_answer = static_cast<model::AtcAnswer>(choice % 3);
   machine_.memory.atc_done = (choice >> 2 & 1) != 0;
   if ((choice >> 3 & 1) != 0) {
     model::Port::Burst burst{*machine_.port};
+    const reference::Registers registers = machine_.registers();
+    const reference::Access as_read{r.stream_id, r.substream_id, r.address & ~below(12),
+                                    false,       false,          r.substream_id && r.privileged};
+    const reference::Answer expected = reference::translate(registers, machine_.memory, as_read);
     const auto requested = burst.request_translation({r.stream_id, r.substream_id, r.address & ~below(12), !r.write,
                                                       r.substream_id && r.instruction, r.substream_id && r.privileged});
     const auto& completion = requested.completion;
     if (completion.succeeded() && (completion.address & below(completion.log2_size)) != 0) {
       finding("a completion of 2^%u bytes at 0x%llx", completion.log2_size, show(completion.address));
+    }
+    const bool full = registers.idr0.get(IDR0::ATS) != 0 && registers.cr0.get(CR0::SMMUEN) != 0 &&
+                      expected.eats == Eats::full && (expected.tags.stage1 || expected.tags.stage2);
+    if (fresh && full && !expected.may_be_illegal && undisturbed(registers, expected.tags)) {
+      check_completion(r, completion, expected);
     }
     model::Request translated = r;
     translated.address = completion.address | (r.address & 0xfff);
@@ -255,6 +265,27 @@ void Program::ats(const model::Request& r, std::uint64_t choice) {
     machine_.port->request_page({r.stream_id, r.substream_id, r.address & ~below(12), (choice >> 5 & 1) != 0, r.write,
                                  r.substream_id && r.instruction, r.substream_id && r.privileged,
                                  (choice >> 6 & 1) != 0, static_cast<std::uint16_t>(choice >> 7)});
+  }
+}
+
+// 3.9.1.2, with EATS 0b01: what a read would find.
+void Program::check_completion(const model::Request& r, const model::TranslationCompletion& completion,
+                               const reference::Answer& expected) {
+  const bool served = expected.response == Response::served;
+  const bool denied = expected.cause >= EventType::F_TRANSLATION && expected.cause <= EventType::F_PERMISSION;
+  if (completion.succeeded() != (served || denied)) {
+    finding("a translation request of stream %u for 0x%llx has status %u, a read %s (%x)", r.stream_id, show(r.address),
+            static_cast<unsigned>(completion.status), name(expected.response),
+            expected.cause ? static_cast<unsigned>(*expected.cause) : 0);
+  }
+  if (completion.succeeded() && completion.read != served) {
+    finding("a translation request of stream %u for 0x%llx gives R=%d, a read is %s", r.stream_id, show(r.address),
+            completion.read, name(expected.response));
+  }
+  const std::uint64_t to = completion.address | (r.address & ~below(12) & below(completion.log2_size));
+  if (served && to != expected.pa) {
+    finding("a translation request of stream %u for 0x%llx gives 0x%llx, a read goes to 0x%llx", r.stream_id,
+            show(r.address), show(to), show(expected.pa));
   }
 }
 

@@ -153,6 +153,7 @@ bool configure(Way& way, const Access& a) {
     return false;
   }
   answer.may_be_illegal = r.reserved_bits_illegal && may_be_illegal(r, s);
+  answer.eats = s.get(Ste::EATS);
   way.world = answer.tags.world = world_of(r, s);
   way.write = a.write;
   way.privileged = privileged(r, a, s.get(Ste::PRIVCFG));

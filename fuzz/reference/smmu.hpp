@@ -97,6 +97,7 @@ struct Answer {
   std::vector<Read> reads{};                     // in their order
   std::map<std::uint64_t, std::uint64_t> writes; // 3.13: descriptors after their update
   Tags tags{};
+  arch::Eats eats{}; // as it is in the STE
 };
 
 Answer translate(const Registers& registers, const Memory& memory, const Access& access);
