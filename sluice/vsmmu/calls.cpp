@@ -98,9 +98,18 @@ Result<std::uint32_t> Calls::make_vdevice(std::uint32_t viommu, std::uint32_t de
   return error == 0 ? Result{c.out_vdevice_id} : errc(error);
 }
 
-Result<std::uint32_t> Calls::make_nested(std::uint32_t device, std::uint32_t viommu, const SteWords& ste) const {
+Result<EventChannel> Calls::make_fault_queue() const {
+  i::FaultQueueAlloc c;
+  const int error = call(c);
+  return error == 0 ? Result{EventChannel{c.out_fault_id, static_cast<int>(c.out_fault_fd)}} : errc(error);
+}
+
+Result<std::uint32_t> Calls::make_nested(std::uint32_t device, std::uint32_t viommu, const SteWords& ste,
+                                         std::uint32_t faults) const {
   const u::NestedSte data{{ste[0], ste[1]}};
   i::HwptAlloc c;
+  c.flags |= faults != 0 ? std::uint32_t{i::hwpt_fault_id_valid} : 0U;
+  c.fault_id = faults;
   c.dev_id = device;
   c.pt_id = viommu;
   c.data_type = u::hwpt_data_type;

@@ -28,7 +28,10 @@ public:
   base::Result<HostFacts> hw_info(std::uint32_t device) const;
   base::Result<std::uint32_t> make_viommu(std::uint32_t device, std::uint32_t parent) const;
   base::Result<std::uint32_t> make_vdevice(std::uint32_t viommu, std::uint32_t device, std::uint32_t stream) const;
-  base::Result<std::uint32_t> make_nested(std::uint32_t device, std::uint32_t viommu, const SteWords& ste) const;
+  // `faults`: a fault queue, or 0.
+  base::Result<std::uint32_t> make_nested(std::uint32_t device, std::uint32_t viommu, const SteWords& ste,
+                                          std::uint32_t faults = 0) const;
+  base::Result<EventChannel> make_fault_queue() const;
   base::Result<EventChannel> make_event_queue(std::uint32_t viommu, std::uint32_t depth) const;
   base::Status destroy(std::uint32_t id) const;
   // On a VFIO device's descriptor. Whatever was attached before is replaced without a gap.

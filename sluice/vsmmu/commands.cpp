@@ -87,6 +87,12 @@ bool Vsmmu::execute(const Command& command, std::uint32_t position) {
   case Opcode::CMD_TLBI_NH_VAA:
   case Opcode::CMD_TLBI_NSNH_ALL:
     return forward(command, position);
+  case Opcode::CMD_RESUME:
+    resume(command);
+    return true;
+  case Opcode::CMD_STALL_TERM:
+    terminate(stream);
+    return true;
   default: // 4.2: prefetches are hints
     return true;
   }

@@ -13,31 +13,38 @@ using base::Errc;
 using base::Status;
 using uapi::iommufd::VeventHeader;
 
-// 7.2.1. No event of ours is of a stall: what cannot be written is discarded.
-void Vsmmu::record(const Event& event) {
+Vsmmu::Written Vsmmu::write_event(const Event& event) {
   if (registers_->get<CR0ACK>().get(CR0ACK::EVENTQEN) == 0 || active(GERROR::EVENTQ_ABT_ERR.mask)) {
-    ++counters_.events_discarded;
-    return;
+    return Written::failed;
   }
   const auto base = registers_->get<EVENTQ_BASE>();
   const unsigned log2 = effective_log2(base.get(EVENTQ_BASE::LOG2SIZE), config_.features.idr1.get(IDR1::EVENTQS));
   const auto prod = registers_->get<EVENTQ_PROD>();
   const std::uint32_t cons = registers_->get<EVENTQ_CONS>().raw();
   if (queue_used(prod.raw(), cons, log2) >= 1U << log2) { // full, or 3.5.1 treated as full
-    ++counters_.events_discarded;
-    return overflow();
+    return Written::no_room;
   }
   const std::uint64_t address =
       queue_address(base.get(EVENTQ_BASE::ADDR), log2, event_size, queue_index(prod.raw(), log2));
   if (!memory_.write(address, event.w.data(), event_size)) { // 7.2.2
-    ++counters_.events_discarded;
-    return report_error(GERROR::EVENTQ_ABT_ERR.mask);
+    report_error(GERROR::EVENTQ_ABT_ERR.mask);
+    return Written::failed;
   }
   registers_->put(EVENTQ_PROD{prod}.set(EVENTQ_PROD::WR, queue_advance(prod.raw(), log2)));
   ++counters_.events;
   if (queue_empty(prod.raw(), cons, log2) &&
       registers_->get<IRQ_CTRLACK>().get(IRQ_CTRLACK::EVENTQ_IRQEN) != 0) { // 3.18.2
     signal_event_queue();
+  }
+  return Written::done;
+}
+
+// 7.2.1: what is not a stall's and cannot be written is discarded.
+void Vsmmu::record(const Event& event) {
+  const Written written = write_event(event);
+  counters_.events_discarded += written != Written::done ? 1 : 0;
+  if (written == Written::no_room) {
+    overflow();
   }
 }
 

@@ -173,15 +173,18 @@ base::Result<IdRegisters> offer(const HostFacts& host, const Own& own, Refusal* 
   if (ttf == 0) {
     return refuse(why, {"IDR0", "TTF", 2, static_cast<unsigned>(h0.get(IDR0::TTF))});
   }
-  // A stall waits for an answer, and iommufd has no way for a guest's. Terminating instead takes a host that can.
-  if (h0.get(IDR0::STALL_MODEL) == StallModel::stall) {
+  // A guest that is not told of stalls takes a host that can do without, and one that is a host that has them.
+  const bool stalls = own.stalls != 0 && h0.get(IDR0::STALL_MODEL) != StallModel::terminate;
+  if (!stalls && h0.get(IDR0::STALL_MODEL) == StallModel::stall) {
     return refuse(why, {"IDR0", "STALL_MODEL", 1, 2});
   }
   IdRegisters id;
   id.idr0.set(IDR0::S1P, 1).set(IDR0::TTF, static_cast<Ttf>(ttf)).set(IDR0::COHACC, 1); // VFIO takes no other device
   id.idr0.set(IDR0::ASID16, h0.get(IDR0::ASID16)).set(IDR0::CD2L, h0.get(IDR0::CD2L));
   id.idr0.set(IDR0::TTENDIAN, h0.get(IDR0::TTENDIAN)).set(IDR0::TERM_MODEL, h0.get(IDR0::TERM_MODEL));
-  id.idr0.set(IDR0::STALL_MODEL, StallModel::terminate).set(IDR0::ST_LEVEL, StLevel::two_level);
+  id.idr0.set(IDR0::STALL_MODEL, stalls ? h0.get(IDR0::STALL_MODEL) : StallModel::terminate);
+  id.idr0.set(IDR0::ST_LEVEL, StLevel::two_level);
+  id.idr5.set(IDR5::STALL_MAX, stalls ? own.stalls : 0);
   id.idr0.set(IDR0::MSI, own.messages).set(IDR0::SEV, own.wake);
   const bool no_ats = (host.capabilities & uapi::iommufd::hw_cap_ats_not_supported) != 0;
   id.idr0.set(IDR0::ATS, no_ats ? 0 : h0.get(IDR0::ATS));

@@ -32,6 +32,7 @@ struct Own {
   arch::AddressSize output{arch::AddressSize::bits44}; // IDR5.OAS: the guest's physical addresses
   bool messages{true};                                 // IDR0.MSI
   bool wake{};                                         // IDR0.SEV
+  unsigned stalls{}; // IDR5.STALL_MAX: transactions that may wait for the guest; 0: none wait (IDR0.STALL_MODEL)
 };
 
 // A field that keeps two parties from agreeing, or a guest from having what it was promised.
@@ -43,7 +44,7 @@ struct Refusal {
 };
 
 // The most that a guest on this host may be given. Of the host's words only those fields are taken that iommufd lets
-// programs rely on, and what needs an answer that iommufd has no call for (stalls, page requests) is left out. Errors:
+// programs rely on, and what needs an answer that iommufd has no call for (page requests) is left out. Errors:
 // missing_feature, with `why`.
 base::Result<arch::IdRegisters> offer(const HostFacts& host, const Own& own, Refusal* why = nullptr);
 // The first field in which `wanted` asks for more than is offered.

@@ -20,7 +20,7 @@ SteWords words_of(SteConfig config) {
 
 } // namespace
 
-Status Host::open(std::uint32_t device, std::uint32_t event_depth) {
+Status Host::open(std::uint32_t device, std::uint32_t event_depth, bool stalls) {
   const auto viommu = calls_.make_viommu(device, parent_);
   if (!viommu) {
     return viommu.error();
@@ -40,6 +40,13 @@ Status Host::open(std::uint32_t device, std::uint32_t event_depth) {
       }
       *table = *nested;
     }
+    if (stalls) {
+      const auto faults = calls_.make_fault_queue();
+      if (!faults) {
+        return faults.error();
+      }
+      faults_ = *faults;
+    }
     return {};
   }();
   if (!made) {
@@ -54,12 +61,12 @@ Status Host::open(std::uint32_t device, std::uint32_t event_depth) {
 
 // What somebody still holds stays until its /dev/iommu is closed.
 void Host::close() {
-  for (std::uint32_t* id : {&events_.id, &abort_, &bypass_, &viommu_}) {
+  for (std::uint32_t* id : {&events_.id, &faults_.id, &abort_, &bypass_, &viommu_}) {
     if (*id != 0) {
       static_cast<void>(calls_.destroy(std::exchange(*id, 0)));
     }
   }
-  events_ = {};
+  events_ = faults_ = {};
 }
 
 Status Host::name(Assigned& device) {
@@ -98,7 +105,7 @@ Placed Host::place(Assigned& device, Place place, const SteWords& words) {
   const std::uint32_t old = std::exchange(device.nested, 0);
   Placed placed = Placed::done;
   if (place == Place::stage1) {
-    const auto nested = calls_.make_nested(device.info.id, viommu_, words);
+    const auto nested = calls_.make_nested(device.info.id, viommu_, words, faults_.id);
     if (nested && attach(device, place, *nested)) {
       device.nested = *nested;
       device.words = words;
@@ -129,7 +136,7 @@ Status Host::take(Assigned& device, Host& from) {
   }
   Status taken = name(moved);
   if (taken && moved.place == Place::stage1) {
-    const auto nested = calls_.make_nested(moved.info.id, viommu_, moved.words);
+    const auto nested = calls_.make_nested(moved.info.id, viommu_, moved.words, faults_.id);
     taken = nested ? Status{} : nested.error();
     moved.nested = nested ? *nested : 0;
   }

@@ -51,10 +51,12 @@ public:
   std::uint32_t viommu() const { return viommu_; }
   // -1: the host has no such queues, or nothing is open.
   int event_descriptor() const { return events_.descriptor; }
+  int fault_descriptor() const { return faults_.descriptor; }
 
   // By the first device. Errors: unsupported (no vIOMMU, or one that cannot invalidate), and the host's; then nothing
   // has been made.
-  base::Status open(std::uint32_t device, std::uint32_t event_depth);
+  // With `stalls`, faults of the guest's stage 1 can wait.
+  base::Status open(std::uint32_t device, std::uint32_t event_depth, bool stalls);
   void close();
 
   // Errors: the host's.
@@ -79,6 +81,7 @@ private:
   std::uint32_t abort_{};
   std::uint32_t bypass_{};
   EventChannel events_{};
+  EventChannel faults_{};
 };
 
 } // namespace sluice::vsmmu

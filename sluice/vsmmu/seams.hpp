@@ -11,6 +11,9 @@ namespace sluice::vsmmu {
 // of VFIO devices.
 using Ioctl = std::function<int(int fd, unsigned long request, void* argument)>;
 
+// As write(2): bytes that were taken, or a negative errno. To the descriptor of faults that wait.
+using Answers = std::function<long(int fd, const void* from, std::size_t size)>;
+
 // The guest's physical memory, as its SMMU reaches it. False: there is none, or not for that; then nothing was moved
 // that anybody relies on.
 class GuestMemory {

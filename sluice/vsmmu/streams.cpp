@@ -20,7 +20,17 @@ void Vsmmu::place(Assigned& device) {
   }
   const bool abort = registers_->get<GBPA>().get(GBPA::ABORT) != 0;
   ++counters_.placed;
-  counters_.failed += host_->place(device, abort ? Place::abort : Place::memory) == Placed::done ? 0 : 1;
+  counters_.failed += put(device, abort ? Place::abort : Place::memory) == Placed::done ? 0 : 1;
+}
+
+// What waits there for an answer is answered by the host when the device leaves.
+Placed Vsmmu::put(Assigned& device, Place place, const SteWords& words) {
+  const std::uint32_t before = device.nested;
+  const Placed placed = host_->place(device, place, words);
+  if (device.nested != before) {
+    forget_stalls(device.info.stream);
+  }
+  return placed;
 }
 
 // The host's SMMU has no event for a request that its STE aborts, and it is the host's STE that does. What is wrong
@@ -29,9 +39,12 @@ void Vsmmu::place(Assigned& device) {
 void Vsmmu::place_by_ste(Assigned& device) {
   const std::uint32_t stream = device.info.stream;
   const FoundSte found = find_ste(memory_, *registers_, stream);
-  const SteMeaning meaning = found.fault ? SteMeaning{} : meaning_of(found.ste, config_.features);
+  SteMeaning meaning = found.fault ? SteMeaning{} : meaning_of(found.ste, config_.features);
+  if (hides_stalls_ && meaning.stream == Stream::stage1) { // 5.4: a CD that asks for stalls is illegal, as it is there
+    meaning.words[1] |= Ste::S1STALLD.mask;
+  }
   constexpr std::array places{Place::abort, Place::bypass, Place::stage1};
-  const Placed placed = host_->place(device, places[static_cast<std::size_t>(meaning.stream)], meaning.words);
+  const Placed placed = put(device, places[static_cast<std::size_t>(meaning.stream)], meaning.words);
   ++counters_.placed;
   counters_.refused += placed == Placed::refused ? 1 : 0;
   counters_.failed += placed == Placed::failed ? 1 : 0;

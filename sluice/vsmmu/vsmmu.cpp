@@ -19,28 +19,32 @@ bool possible(const IdRegisters& id) {
   const bool sizes = id.idr1.get(IDR1::CMDQS) <= max_queue_log2 && id.idr1.get(IDR1::EVENTQS) <= max_queue_log2 &&
                      stream_id_bits(id) <= 32 && substream_id_bits(id) <= 20;
   const bool levels = stream_id_bits(id) < 7 || id.idr0.get(IDR0::ST_LEVEL) == StLevel::two_level;
-  const bool other = has(id, Feature::s2p) || has(id, Feature::stall) || has(id, Feature::pri) ||
-                     has(id, Feature::atos) || has(id, Feature::ecmdq) || has(id, Feature::hyp) ||
-                     has(id, Feature::attr_types) || has(id, Feature::attr_perms) || has(id, Feature::btm) ||
-                     has(id, Feature::mpam) || has(id, Feature::dpt) || has(id, Feature::s2pi) ||
-                     id.idr1.get(IDR1::TABLES_PRESET) != 0 || id.idr1.get(IDR1::QUEUES_PRESET) != 0 ||
-                     id.idr5.get(IDR5::DS) != 0;
-  return has(id, Feature::s1p) && has_aarch64_tables(id) && sizes && levels && !other;
+  const bool stalls = has(id, Feature::stall) == (id.idr5.get(IDR5::STALL_MAX) != 0);
+  const bool other = has(id, Feature::s2p) || has(id, Feature::pri) || has(id, Feature::atos) ||
+                     has(id, Feature::ecmdq) || has(id, Feature::hyp) || has(id, Feature::attr_types) ||
+                     has(id, Feature::attr_perms) || has(id, Feature::btm) || has(id, Feature::mpam) ||
+                     has(id, Feature::dpt) || has(id, Feature::s2pi) || id.idr1.get(IDR1::TABLES_PRESET) != 0 ||
+                     id.idr1.get(IDR1::QUEUES_PRESET) != 0 || id.idr5.get(IDR5::DS) != 0;
+  return has(id, Feature::s1p) && has_aarch64_tables(id) && sizes && levels && stalls && !other;
 }
 
 } // namespace
 
 Result<std::unique_ptr<Vsmmu>> Vsmmu::make(const Config& config, Ioctl ioctl, GuestMemory& memory,
-                                           Interrupts& interrupts) {
+                                           Interrupts& interrupts, Answers answers) {
   if (!possible(config.features)) {
     return Errc::bad_hardware;
   }
-  return std::make_unique<Vsmmu>(config, std::move(ioctl), memory, interrupts);
+  if (has(config.features, Feature::stall) && !answers) {
+    return Errc::invalid_argument;
+  }
+  return std::make_unique<Vsmmu>(config, std::move(ioctl), memory, interrupts, std::move(answers));
 }
 
-Vsmmu::Vsmmu(const Config& config, Ioctl ioctl, GuestMemory& memory, Interrupts& interrupts)
-    : config_{config}, memory_{memory},
-      interrupts_{interrupts}, host_{std::make_unique<Host>(Calls{std::move(ioctl), config.iommufd}, config.parent)} {
+Vsmmu::Vsmmu(const Config& config, Ioctl ioctl, GuestMemory& memory, Interrupts& interrupts, Answers answers)
+    : config_{config}, memory_{memory}, interrupts_{interrupts}, answers_{std::move(answers)},
+      host_{std::make_unique<Host>(Calls{std::move(ioctl), config.iommufd}, config.parent)},
+      stalls_{static_cast<std::size_t>(config.features.idr5.get(IDR5::STALL_MAX))} {
   power_on();
 }
 
@@ -54,6 +58,7 @@ void Vsmmu::power_on() {
   registers_.emplace(config_.features);
   registers_->put(GBPA{}.with(GBPA::ABORT, config_.abort_at_reset));
   batch_.clear();
+  terminate_all();
   atc_timed_out_ = false;
 }
 
@@ -75,8 +80,12 @@ void Vsmmu::write(std::uint32_t offset, unsigned size, std::uint64_t value) {
   case IRQ_CTRL::offset: // 6.3.16: nothing is on its way
     return registers_->put(IRQ_CTRLACK::from(registers_->get<IRQ_CTRL>().raw()));
   case GERRORN::offset: // 7.1: an acknowledged error lets commands go on
+    record_stalls();
+    [[fallthrough]];
   case CMDQ_PROD::offset:
     return run_commands();
+  case EVENTQ_CONS::offset:
+    return record_stalls();
   default:
     return;
   }
@@ -90,6 +99,7 @@ void Vsmmu::on_cr0() {
   if (cr0.get(CR0::SMMUEN) != ack.get(CR0ACK::SMMUEN)) {
     place_all();
   }
+  record_stalls();
   run_commands();
 }
 
@@ -118,9 +128,12 @@ Status Vsmmu::check_promises(std::uint32_t device) {
                 static_cast<unsigned>(config_.features.idr1.get(IDR1::EVENTQS)),
                 config_.features.idr5.get(IDR5::OAS),
                 has(config_.features, Feature::msi),
-                config_.features.idr0.get(IDR0::SEV) != 0};
+                config_.features.idr0.get(IDR0::SEV) != 0,
+                static_cast<unsigned>(config_.features.idr5.get(IDR5::STALL_MAX))};
   const auto offered = offer(smmu, own, &why);
   refusal_ = offered ? beyond(config_.features, *offered) : why;
+  hides_stalls_ = !has(config_.features, Feature::stall) &&
+                  IDR0::from(smmu.info.idr[0]).get(IDR0::STALL_MODEL) == StallModel::stall_or_terminate;
   return refusal_ ? Status{Errc::missing_feature} : Status{};
 }
 
@@ -138,7 +151,7 @@ Status Vsmmu::add_device(const DeviceInfo& info) {
   }
   const bool first = !host_->is_open();
   if (first) {
-    if (const auto opened = host_->open(info.id, config_.event_depth); !opened) {
+    if (const auto opened = host_->open(info.id, config_.event_depth, has(config_.features, Feature::stall)); !opened) {
       return opened;
     }
     next_sequence_.reset();
@@ -180,7 +193,9 @@ Status Vsmmu::move_to(std::uint32_t parent) {
   }
   auto next = std::make_unique<Host>(host_->calls(), parent);
   if (!devices_.empty()) {
-    if (const auto opened = next->open(devices_.begin()->second.info.id, config_.event_depth); !opened) {
+    if (const auto opened =
+            next->open(devices_.begin()->second.info.id, config_.event_depth, has(config_.features, Feature::stall));
+        !opened) {
       return opened;
     }
     if (next->event_descriptor() < 0 && host_->event_descriptor() >= 0) {
@@ -197,6 +212,8 @@ Status Vsmmu::move_to(std::uint32_t parent) {
     }
   }
   left_ = std::exchange(host_, std::move(next));
+  while (stalls_.take_any()) { // answered where they were
+  }
   return {};
 }
 

@@ -2,10 +2,12 @@
 
 #include <sluice/arch/event.hpp>
 #include <sluice/frame/registers.hpp>
+#include <sluice/uapi/iommufd_queues.hpp>
 #include <sluice/vsmmu/batch.hpp>
 #include <sluice/vsmmu/features.hpp>
 #include <sluice/vsmmu/host.hpp>
 #include <sluice/vsmmu/seams.hpp>
+#include <sluice/vsmmu/stalls.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -39,6 +41,9 @@ struct Counters {
   std::uint64_t events{};           // recorded
   std::uint64_t events_discarded{}; // 7.2.1, 7.4
   std::uint64_t losses{};           // times that the host said, or showed, that events are missing
+  std::uint64_t stalls{};           // recorded: transactions that wait for the guest
+  std::uint64_t stalls_answered{};  // by the guest
+  std::uint64_t stalls_refused{};   // the guest could not be told of them
 };
 
 // The SMMUv3 that a guest sees: a register frame whose stream table, commands and events are the guest's, and whose
@@ -49,10 +54,11 @@ class Vsmmu {
 public:
   static constexpr std::size_t max_devices = 4096;
 
-  // Makes no call. Errors: bad_hardware (no SMMU says such features of itself).
+  // Makes no call. `answers` is for a guest that was promised stalls. Errors: bad_hardware (no SMMU says such features
+  // of itself), invalid_argument (stalls, and no way to answer them).
   static base::Result<std::unique_ptr<Vsmmu>> make(const Config& config, Ioctl ioctl, GuestMemory& memory,
-                                                   Interrupts& interrupts);
-  Vsmmu(const Config& config, Ioctl ioctl, GuestMemory& memory, Interrupts& interrupts);
+                                                   Interrupts& interrupts, Answers answers = {});
+  Vsmmu(const Config& config, Ioctl ioctl, GuestMemory& memory, Interrupts& interrupts, Answers answers);
   Vsmmu(const Vsmmu&) = delete;
   Vsmmu& operator=(const Vsmmu&) = delete;
   // Devices are left on the guest's memory. Whoever has the event descriptor closes it before, or the host keeps the
@@ -90,6 +96,12 @@ public:
   // What a read of it gave: any number of whole records. Errors: protocol (no such records; those before have been
   // taken).
   base::Status take_events(std::span<const std::byte> records);
+  // The same for faults that wait, where the guest was promised stalls: each becomes an event with a STAG, and the
+  // guest's CMD_RESUME answers it. -1: there are none.
+  int fault_descriptor() const { return (left_ ? left_ : host_)->fault_descriptor(); }
+  // Errors: protocol (no whole records; nothing has been taken).
+  base::Status take_faults(std::span<const std::byte> records);
+  std::size_t stalled() const { return stalls_.waiting(); }
 
   // All that a guest can tell, for another Vsmmu with the same features, on any host. Errors of restore(): bad_size,
   // unsupported (another version), missing_feature (other features: refusal()), reserved_bits, invalid_argument (a
@@ -115,6 +127,7 @@ private:
   // streams.cpp
   void place_all();
   void place(Assigned& device);
+  Placed put(Assigned& device, Place place, const SteWords& words = {});
   void place_by_ste(Assigned& device);
   void report(arch::EventType type, std::uint32_t stream, std::uint64_t fetched);
   void reconfigure(std::uint32_t first, std::uint64_t count, std::uint32_t position);
@@ -129,7 +142,18 @@ private:
   bool stop(std::uint32_t position, arch::Cerror error);
   void consume(std::uint32_t position);
 
+  // faults.cpp
+  void take_fault(const uapi::iommufd::HwptPgfault& fault);
+  void record_stalls();
+  void resume(const arch::Command& command);
+  void terminate(std::uint32_t stream);
+  void terminate_all();
+  void forget_stalls(std::uint32_t stream);
+  void answer(std::uint32_t cookie, bool again);
+
   // events.cpp
+  enum class Written : std::uint8_t { done, no_room, failed };
+  Written write_event(const arch::Event& event);
   void record(const arch::Event& event);
   void overflow();
   void lost();
@@ -148,11 +172,15 @@ private:
   const Config config_;
   GuestMemory& memory_;
   Interrupts& interrupts_;
+  Answers answers_;
   std::unique_ptr<Host> host_;
   std::unique_ptr<Host> left_; // until the monitor has taken the last of its events
   std::optional<frame::Registers> registers_;
   std::map<std::uint32_t, Assigned> devices_; // by StreamID
   Batch batch_;
+  Stalls stalls_;
+  std::optional<std::uint32_t> group_; // cookie of a fault whose last page is still to come
+  bool hides_stalls_{};                // the host's SMMU can stall, and the guest's is not to
   bool atc_timed_out_{};
   std::optional<std::uint32_t> next_sequence_;
   std::optional<Refusal> refusal_;

@@ -71,6 +71,24 @@ TEST_F(Features, StallsAreLeftOutAndARefusalNamesWhoMustStall) {
   EXPECT_EQ(why.field, "STALL_MODEL");
 }
 
+TEST_F(Features, StallsAreForWhoAsksForThemOnAHostThatHasThem) {
+  Own own;
+  own.stalls = 8;
+  const auto with = [&](StallModel model) {
+    host(IDR0::STALL_MODEL, model);
+    return offer({kernel.info, 0, 0}, own);
+  };
+  EXPECT_EQ(with(StallModel::terminate)->idr5.get(IDR5::STALL_MAX), 0U);
+  EXPECT_FALSE(has(*with(StallModel::terminate), Feature::stall));
+  for (const auto model : {StallModel::stall_or_terminate, StallModel::stall}) {
+    EXPECT_EQ(with(model)->idr0.get(IDR0::STALL_MODEL), model);
+    EXPECT_EQ(with(model)->idr5.get(IDR5::STALL_MAX), 8U);
+  }
+  const auto both = intersect(*with(StallModel::stall_or_terminate), *with(StallModel::terminate));
+  EXPECT_EQ(both->idr0.get(IDR0::STALL_MODEL), StallModel::terminate);
+  EXPECT_EQ(both->idr5.get(IDR5::STALL_MAX), 0U);
+}
+
 TEST_F(Features, AHostWithoutTheseTablesOrGranulesIsRefusedByName) {
   host(IDR0::TTF, Ttf::aarch32);
   EXPECT_EQ(offered(), base::Errc::missing_feature);

@@ -5,6 +5,7 @@
 #include <sluice/arch/registers.hpp>
 #include <sluice/uapi/errno.hpp>
 #include <sluice/uapi/iommufd.hpp>
+#include <sluice/uapi/iommufd_queues.hpp>
 #include <sluice/uapi/vfio.hpp>
 #include <sluice/vsmmu/vsmmu.hpp>
 
@@ -41,6 +42,7 @@ public:
                       .with(arch::IDR0::ASID16, 1)
                       .with(arch::IDR0::CD2L, 1)
                       .with(arch::IDR0::TTENDIAN, arch::TtEndian::little)
+                      .with(arch::IDR0::STALL_MODEL, arch::StallModel::terminate)
                       .raw();
     info.idr[1] = arch::IDR1{}.with(arch::IDR1::SIDSIZE, 16).with(arch::IDR1::SSIDSIZE, 20).raw();
     info.idr[3] = arch::IDR3{}.with(arch::IDR3::RIL, 1).with(arch::IDR3::BBML, arch::Bbml::level2).raw();
@@ -70,6 +72,7 @@ public:
   std::uint64_t capabilities{};
   bool has_events{true};
   bool has_invalidate{true};
+  bool has_faults{true};
   std::function<int(const Command&)> refuses;  // an errno for a command; 0: none
   std::function<bool(const SteWords&)> no_ste; // EIO
   bool counts_what_it_has_not_done{};          // as Linux 7.3 does before a bad command
@@ -80,6 +83,7 @@ public:
   std::uint32_t last_id{10};
   std::map<std::uint32_t, std::string> live;       // id -> kind
   std::map<std::uint32_t, SteWords> nested;        // of nested HWPTs
+  std::map<std::uint32_t, std::uint32_t> faults;   // their fault queues
   std::map<std::uint32_t, std::uint64_t> names;    // vDEVICE -> StreamID
   std::map<int, std::uint32_t> attached;           // device descriptor -> HWPT
   std::vector<std::uint32_t> attachments;          // in order
@@ -121,6 +125,15 @@ private:
       c.out_veventq_fd = 70;
       return 0;
     }
+    case i::FaultQueueAlloc::nr: {
+      if (!has_faults) {
+        return -static_cast<int>(Errno::unsupported);
+      }
+      auto& c = *static_cast<i::FaultQueueAlloc*>(argument);
+      c.out_fault_id = made("fault queue");
+      c.out_fault_fd = 80;
+      return 0;
+    }
     case i::HwptInvalidate::nr:
       return invalidate(*static_cast<i::HwptInvalidate*>(argument));
     case i::Destroy::nr: {
@@ -147,6 +160,9 @@ private:
     }
     c.out_hwpt_id = made("nested");
     nested[c.out_hwpt_id] = words;
+    if ((c.flags & i::hwpt_fault_id_valid) != 0) {
+      faults[c.out_hwpt_id] = c.fault_id;
+    }
     return 0;
   }
 
@@ -244,7 +260,13 @@ protected:
     config.iommufd = FakeKernel::iommufd;
     config.parent = parent;
     config.features = features;
-    auto made = Vsmmu::make(config, kernel.seam(), memory, interrupts);
+    auto made =
+        Vsmmu::make(config, kernel.seam(), memory, interrupts, [this](int fd, const void* from, std::size_t size) {
+          EXPECT_EQ(fd, 80);
+          EXPECT_EQ(size, sizeof(i::HwptPageResponse));
+          std::memcpy(&answers.emplace_back(), from, sizeof(i::HwptPageResponse));
+          return static_cast<long>(size);
+        });
     ASSERT_TRUE(made);
     smmu = std::move(*made);
   }
@@ -328,6 +350,7 @@ protected:
   }
 
   FakeKernel kernel;
+  std::vector<i::HwptPageResponse> answers;
   FakeMemory memory;
   FakeInterrupts interrupts;
   Config config;
