@@ -35,6 +35,7 @@ enum class Code : std::uint16_t {
   event_unknown_stream, // the four words
   event_overflow,       // EVENTQ_PROD
   events_dropped,       // how many, because they came faster than they could be read
+  guest_cut_off,        // StreamID of a device that records too much
   global_error,         // GERROR, GERRORN
   page_request_no_room, // StreamID, STAG or PRGIndex: answered, but nobody has served it
   page_request_late,    // how many groups their handlers have let wait for too long

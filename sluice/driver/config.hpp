@@ -54,6 +54,10 @@ struct Config {
   std::uint64_t timeout_us{1000000};  // of each wait for the SMMU
   std::uint64_t deferred_unmaps{256}; // after which one of a domain's deferred unmaps flushes them
   iommu::Region msi_region{0x8000000, 0x80fffff, iommu::RegionKind::software_msi, {}};
+  // Of one guest's devices in each period; a device that records more is cut off for the rest of it, so that other
+  // guests' events find room. 0: any number.
+  unsigned guest_events{256};
+  std::uint64_t guest_event_period_us{50000};
   // What waits for an answer can only be told in the command queue, for which an interrupt that has interrupted a
   // submitter must not wait. If so, records that want an answer are left for poll().
   bool interrupts_may_wait{true};

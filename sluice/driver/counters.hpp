@@ -25,6 +25,7 @@ struct Counters {
   std::uint64_t events_unknown{};         // of a StreamID that no device has
   std::uint64_t events_unhandled{};       // nobody wanted them
   std::uint64_t events_of_guests{};       // handed on to a guest
+  std::uint64_t guests_cut_off{};         // devices, for recording too much
   std::uint64_t event_overflows{};        // times that the SMMU reported lost records. 7.4
   std::uint64_t pages_requested{};        // records of the PRI queue read
   std::uint64_t page_requests_unknown{};  // of a StreamID that no device has

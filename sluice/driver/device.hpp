@@ -47,6 +47,8 @@ public:
   bool answers_name_pasids() const { return answers_name_pasids_; }
   // What a guest calls it, if one does; in a read section or with the unit's mutex held.
   Vdevice* vdevice() const { return vdevice_.load(base::Order::acquire); }
+  // It is to be cut off with its guest's others. Any thread.
+  void set_loud() { loud_.store(1); }
 
   // With the unit's mutex held:
   void set_vdevice(Vdevice* vdevice) { vdevice_.store(vdevice, base::Order::release); }
@@ -59,6 +61,10 @@ public:
   void rewrite(SubstreamID pasid, const arch::Cd& cd, iommu::Change& change);
   // The CD of an attachment says another ASID from now on.
   void retag(iommu::Target target, std::uint16_t asid, iommu::Change& change);
+  // What it records is too much: until it is heard again its requests abort without an event. Without CD tables of
+  // ours, whose changes would be missed.
+  void cut_off_if_loud();
+  void hear_again();
   iommu::Change go_idle(); // from the abort that new entries begin with
   iommu::Change leave();   // detaches everything and blocks
   iommu::Change detach_rid() { return detach_locked(iommu::Target::rid()); }
@@ -104,6 +110,7 @@ private:
   iommu::Change move_to(const arch::Ste& ste);
   iommu::Change apply(const Plan& plan, const arch::Ste& ste, SpareTables& spares);
   arch::Ste table_ste(const CdTable& table, Kind rid) const;
+  void stay_cut_off();
   void let_go(SmmuAttachment& old, iommu::Change& change);
   void quarantine();
 
@@ -138,6 +145,13 @@ private:
   bool pri_{};            // and PRI
   std::uint32_t credits_{};
   std::uint32_t serving_{}; // attachments to domains that serve page requests
+  base::Atomic<std::uint32_t> loud_{0};
+  struct CutOff {
+    bool is{};
+    bool ats{}, pri{}; // were on
+    arch::Ste ste{};
+  };
+  CutOff cut_off_;
   base::Atomic<std::uint32_t> failed_{0};
 };
 

@@ -10,6 +10,7 @@ using iommu::Attachment;
 using iommu::Change;
 
 Change SmmuDevice::apply(const Plan& plan, const arch::Ste& ste, SpareTables& spares) {
+  cut_off_.is = false;
   const Change change = parts_.writer.apply(plan, ste, sids_, spares);
   parts_.count(plan.way);
   return change;
@@ -36,6 +37,7 @@ Change SmmuDevice::commit(Attachment& attachment, Attachment* old) {
     audience->add(next);
   }
   Change change;
+  const bool was_cut_off = cut_off_.is;
   serving_ += next.smmu_domain().serves_page_requests();
   serving_ -= old != nullptr && old->domain().serves_page_requests();
   const bool pri = ats && can_pri_ && serving_ != 0;
@@ -74,6 +76,8 @@ Change SmmuDevice::commit(Attachment& attachment, Attachment* old) {
   }
   if (!change.confirmed || failed()) { // the latter: by somebody who unmapped meanwhile
     quarantine();
+  } else if (was_cut_off) {
+    stay_cut_off();
   }
   return change;
 }

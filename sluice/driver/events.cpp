@@ -36,6 +36,15 @@ void Smmu::read_events(bool may_wait) {
   events_.drain(*this, may_wait);
   if (may_wait) {
     expire_page_requests();
+    settle_shares();
+  }
+}
+
+void Smmu::settle_shares() {
+  const std::uint64_t now = platform().time.now_ns();
+  if (parts_->shares.anything(now)) {
+    const platform::MutexGuard guard{platform().sync, mutex()};
+    parts_->shares.settle(now);
   }
 }
 
@@ -81,6 +90,9 @@ bool Smmu::on_record(const Event& event, bool may_wait) {
 }
 
 void Smmu::report(SmmuDevice& device, iommu::Fault& fault, const Event& event) {
+  if (const Vdevice* vdevice = device.vdevice()) {
+    vdevice->viommu.count(device);
+  }
   fault.domain = device.domain_at(fault.has_pasid, fault.pasid);
   if (give_to_guest(device, fault.domain, event)) {
     return;

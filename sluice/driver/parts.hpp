@@ -4,6 +4,7 @@
 #include <sluice/driver/command_queue.hpp>
 #include <sluice/driver/config.hpp>
 #include <sluice/driver/entries.hpp>
+#include <sluice/driver/event_shares.hpp>
 #include <sluice/driver/global_errors.hpp>
 #include <sluice/driver/handshake.hpp>
 #include <sluice/driver/health.hpp>
@@ -59,10 +60,12 @@ struct Parts {
   SteWriter writer;
   Tags asids, vmids;
   HeldObjects held;
+  EventShares shares;
   base::Atomic<SmmuDevice*> due{nullptr};       // to be blocked by whoever holds the unit's mutex next
   SmmuDevice* devices{};                        // with the unit's mutex held
   PagingDomain* first_stages{};                 // likewise
   SvaDomain* sva{};                             // with the unit's mutex held
+  base::Atomic<std::uint64_t> cut_off{0};       // devices, so far
   base::Atomic<std::uint32_t> subscriptions{0}; // of address spaces that may still call
   InvalidationCounts invalidations;
   base::Atomic<std::uint64_t> asids_moved{0};

@@ -40,6 +40,7 @@ Counters Smmu::counters() const {
   c.events_unknown = unknown_streams_.load(Order::relaxed);
   c.events_unhandled = unhandled_.load(Order::relaxed);
   c.events_of_guests = guest_events_.load(Order::relaxed);
+  c.guests_cut_off = parts_->cut_off.load(Order::relaxed);
   c.event_overflows = events_.overflows();
   c.pages_requested = parts_->page_request_queue.records();
   c.page_requests_unknown = parts_->page_request_queue.unknown();

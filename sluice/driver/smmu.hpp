@@ -108,6 +108,7 @@ private:
 
   void on_event_wire() { read_events(parts_->config.interrupts_may_wait); }
   void read_events(bool may_wait);
+  void settle_shares();
   void look_at_errors();
   void read_page_requests();
   bool on_record(const arch::Event& event, bool may_wait) override;

@@ -28,6 +28,15 @@ public:
   // In a read section or with the mutex held. Null: no such name.
   Vdevice* find(StreamID vsid) const;
   bool empty() const { return count_ == 0; }
+  template <class Visit>
+  void for_each(Visit visit) const {
+    for (const Link& first : first_) {
+      for (const Vdevice* v = first.load(base::Order::acquire); v != nullptr;
+           v = v->next_in_bucket.load(base::Order::acquire)) {
+        visit(*v);
+      }
+    }
+  }
 
   void add(Vdevice& vdevice);
   // Who has found it may still be reading it.

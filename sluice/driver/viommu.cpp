@@ -38,6 +38,10 @@ Status Viommu::destroy() {
     }
   }
   sync.reclaim(); // an event may be on its way to us
+  {
+    const platform::MutexGuard guard{sync, mutex_};
+    parts_.shares.forget(*this);
+  }
   platform::Owned<Viommu>{parts_.platform.memory, this}.reset();
   return {};
 }
@@ -96,6 +100,7 @@ Status Viommu::vdevice_remove(iommu::Device& device) {
   if (vdevice == nullptr || &vdevice->viommu != this) {
     return Errc::not_found;
   }
+  d.hear_again();
   d.set_vdevice(nullptr);
   vdevices_.remove(*vdevice);
   parts_.platform.sync.retire(*vdevice);
@@ -109,6 +114,30 @@ Status Viommu::set_event_sink(std::uint32_t type, iommu::EventSink* sink) {
   sink_.store(sink, Order::release);
   parts_.platform.sync.reclaim(); // the sink before may be taking an event in a read section
   return {};
+}
+
+void Viommu::count(SmmuDevice& device) {
+  const Config& config = parts_.config;
+  const std::uint64_t period = config.guest_event_period_us * 1000;
+  if (config.guest_events == 0 || !share_.take(parts_.platform.time.now_ns(), config.guest_events, period)) {
+    return;
+  }
+  device.set_loud();
+  until_ns_.store(share_.end_ns(period), Order::relaxed);
+  parts_.shares.note(*this);
+}
+
+void Viommu::cut_off() {
+  vdevices_.for_each([&](const Vdevice& v) { parts_.streams.owner(v.sid)->cut_off_if_loud(); });
+  loud_.store(0); // another device of the guest's may be next
+  const platform::ReadSection section{parts_.platform.sync};
+  if (iommu::EventSink* sink = sink_.load(Order::acquire)) {
+    sink->on_loss(); // what they would have recorded from now on
+  }
+}
+
+void Viommu::hear_again() {
+  vdevices_.for_each([&](const Vdevice& v) { parts_.streams.owner(v.sid)->hear_again(); });
 }
 
 namespace {

@@ -38,6 +38,18 @@ public:
   // In a read section.
   bool take(const arch::Event& event, StreamID vsid);
 
+  // One more event of a device of the guest's, whoever takes it. In a read section.
+  void count(SmmuDevice& device);
+
+  // Of EventShares, with the unit's mutex held but for the first, which says whether it was neither before.
+  bool become_loud() { return loud_.exchange(1) == 0; }
+  void cut_off();
+  void hear_again();
+  std::uint64_t cut_off_until() const { return until_ns_.load(base::Order::relaxed); }
+  Viommu* next_loud{};
+  Viommu* next_cut_off{};
+  bool is_cut_off{}; // listed as such
+
 private:
   // Errors: reserved_bits.
   base::Result<arch::Command> translate(const arch::Command& command);
@@ -49,6 +61,9 @@ private:
   Vdevices vdevices_;
   base::Atomic<std::uint32_t> nested_{0}; // domains
   base::Atomic<iommu::EventSink*> sink_{nullptr};
+  EventShare share_;
+  base::Atomic<std::uint32_t> loud_{0};
+  base::Atomic<std::uint64_t> until_ns_{0};
 };
 
 } // namespace sluice::driver

@@ -101,6 +101,11 @@ Result<Command> Viommu::translate(const Command& command) {
 // All entries before the first bad one are executed, and only those.
 Status Viommu::invalidate(iommu::InvalidateRequest& request) {
   request.done = 0;
+  const std::uint64_t now = parts_.platform.time.now_ns();
+  if (parts_.shares.anything(now)) { // a guest that goes on is heard again
+    const platform::MutexGuard guard{parts_.platform.sync, mutex_};
+    parts_.shares.settle(now);
+  }
   const Entries entries{request};
   const Status whole = entries.check();
   if (!whole) {

@@ -17,6 +17,8 @@ class Domain;
 class EventSink {
 public:
   virtual void on_event(std::span<const std::byte> record) = 0;
+  // Some were lost, or will be.
+  virtual void on_loss() {}
 
 protected:
   ~EventSink() = default;

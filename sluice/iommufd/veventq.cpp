@@ -66,6 +66,12 @@ void Veventq::on_event(std::span<const std::byte> record) {
   feed();
 }
 
+void Veventq::on_loss() {
+  const platform::SpinGuard guard{sync_, lock_};
+  append({.header = {uapi::iommufd::vevent_lost, next_sequence()}});
+  feed();
+}
+
 void Veventq::on_room() {
   const platform::SpinGuard guard{sync_, lock_};
   feed();

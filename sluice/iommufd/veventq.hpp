@@ -24,6 +24,7 @@ public:
 
   int descriptor() const { return channel_->descriptor(); }
   void on_event(std::span<const std::byte> record) override;
+  void on_loss() override;
   void on_room() override;
 
 protected:
