@@ -5,8 +5,8 @@
 namespace sluice::scenario {
 
 std::string_view name(Rule rule) {
-  constexpr std::array<std::string_view, rules> names{"bytes",  "hitless", "unmap", "event", "quiet",
-                                                      "queues", "counts",  "leaks", "host",  "work"};
+  constexpr std::array<std::string_view, rules> names{"bytes",  "hitless", "unmap", "event", "quiet", "queues",
+                                                      "counts", "stalls",  "leaks", "host",  "work"};
   return names.at(static_cast<std::size_t>(rule));
 }
 
@@ -19,6 +19,7 @@ std::string_view sentence(Rule rule) {
       "no other event was recorded, and none was lost",
       "no wait ran out and no call or command was refused",
       "driver and SMMU count the same commands, SYNCs and events",
+      "each access that waited went on where its page was mapped, and ended where there is none",
       "nothing was left behind: memory, commands, events",
       "no guest's input disturbed the host: no wait ran out, no command was in error, no event was lost",
       "each kind of change was made while traffic ran",

@@ -20,11 +20,12 @@ enum class Rule : std::uint8_t {
   quiet,   // events that must not come
   queues,  // waits, commands and calls
   counts,  // both sides' counters
+  stalls,  // accesses that wait
   leaks,   // what is left behind
   host,    // the host of guests
   work,    // whether enough was done for the other rules to mean something
 };
-constexpr std::size_t rules = 10;
+constexpr std::size_t rules = 11;
 
 // A word for command lines and data, a sentence for people.
 std::string_view name(Rule rule);

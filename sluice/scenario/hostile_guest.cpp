@@ -1,5 +1,6 @@
 #include <sluice/scenario/hostile_guest.hpp>
 
+#include <sluice/arch/commands.hpp>
 #include <sluice/arch/queues.hpp>
 #include <sluice/arch/registers.hpp>
 #include <sluice/arch/ste.hpp>
@@ -37,8 +38,8 @@ constexpr std::array registers{CR0::offset,
 } // namespace
 
 HostileGuest::HostileGuest(VirtualMachine& vm, const Engine& engine, model::Smmu& hardware, platform::Time& time,
-                           hosted::Random random)
-    : vm_{vm}, engine_{engine}, time_{time}, random_{random} {
+                           hosted::Random random, bool storms)
+    : vm_{vm}, engine_{engine}, time_{time}, random_{random}, storms_{storms} {
   port_.emplace(hardware);
   begin_again();
 }
@@ -52,6 +53,9 @@ void HostileGuest::run(const std::stop_token& stop) {
 }
 
 void HostileGuest::turn() {
+  if (storms_ && random_.one_in(2)) {
+    return make_storm();
+  }
   switch (random_.below(16)) {
   case 0:
     return begin_again();
@@ -163,6 +167,30 @@ void HostileGuest::spoil_table() {
     put(ram + tables + 8 * random_.below(512), word());
   }
   ++counts_.stes;
+}
+
+// 5.4: a CD that is not valid is an event for each request.
+void HostileGuest::make_storm() {
+  begin_again();
+  const std::uint64_t ram = vm_.arena.bus_base();
+  const std::uint64_t cd = ram + tables + 0x4000 + 64 * random_.below(16); // nothing else is there
+  const Ste ste = Ste{}.with(Ste::V, 1).with(Ste::Config, SteConfig::stage1).with(Ste::S1ContextPtr, cd);
+  for (std::size_t i = 0; i < Ste::word_count; ++i) {
+    put(ram + table + 64 * engine_.stream + 8 * i, ste.w[i]);
+  }
+  const std::array commands{cmd::cfgi_ste(engine_.stream, true), cmd::sync()};
+  for (std::size_t i = 0; i < commands.size(); ++i) {
+    put(ram + queue + command_size * i, commands.at(i).w[0]);
+    put(ram + queue + command_size * i + 8, commands.at(i).w[1]);
+  }
+  produced_ = commands.size();
+  vm_.frame().write32(CMDQ_PROD::offset, produced_);
+  constexpr unsigned burst = 24;
+  for (unsigned i = 0; i < burst; ++i) {
+    std::uint64_t word = 0;
+    static_cast<void>(engine_.read(*port_, i * 4096ULL, &word, sizeof word));
+  }
+  ++counts_.storms;
 }
 
 void HostileGuest::make_dma() {

@@ -17,14 +17,16 @@ struct HostileCounts {
   std::uint64_t stes{};      // put into its table
   std::uint64_t dma{};       // accesses of its device
   std::uint64_t dma_aborted{};
+  std::uint64_t storms{}; // of faults that are each an event
 };
 
 // A guest that does what no driver does to all that a guest can reach: its registers, its commands, its tables, and its
 // device's DMA. One actor.
 class HostileGuest {
 public:
+  // `storms`: of its turns many make faults as fast as its device can.
   HostileGuest(VirtualMachine& vm, const Engine& engine, model::Smmu& hardware, platform::Time& time,
-               hosted::Random random);
+               hosted::Random random, bool storms);
 
   void run(const std::stop_token& stop);
   const HostileCounts& counts() const { return counts_; }
@@ -36,6 +38,7 @@ private:
   void send_commands();
   void spoil_table();
   void make_dma();
+  void make_storm();
   arch::Command command();
   std::uint64_t word();
   void put(std::uint64_t address, std::uint64_t value);
@@ -45,6 +48,7 @@ private:
   std::optional<model::Port> port_;
   platform::Time& time_;
   hosted::Random random_;
+  const bool storms_;
   std::uint32_t produced_{};
   HostileCounts counts_;
 };

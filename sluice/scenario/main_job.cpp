@@ -192,8 +192,9 @@ MainJobReport MainJob::run(const std::function<void(const MainJobProgress&)>& pr
     judge_work();
   }
   report_.checks = findings_.checks();
-  std::erase_if(report_.checks,
-                [&](const Check& c) { return c.rule == Rule::host || (c.rule == Rule::work && !judged); });
+  std::erase_if(report_.checks, [&](const Check& c) {
+    return c.rule == Rule::host || c.rule == Rule::stalls || (c.rule == Rule::work && !judged);
+  });
   report_.seed = options_.seed;
   report_.seeded = options_.seeded;
   return report_;
@@ -213,7 +214,9 @@ MainJobReport run_main_job(const MainJobOptions& options, const std::function<vo
     findings.add(Rule::queues, refused.what());
     MainJobReport report;
     report.checks = findings.checks();
-    std::erase_if(report.checks, [](const Check& c) { return c.rule == Rule::host || c.rule == Rule::work; });
+    std::erase_if(report.checks, [](const Check& c) {
+      return c.rule == Rule::host || c.rule == Rule::stalls || c.rule == Rule::work;
+    });
     report.seed = options.seed;
     report.seeded = options.seeded;
     return report;

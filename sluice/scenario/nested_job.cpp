@@ -22,14 +22,6 @@ constexpr std::uint64_t restore_every = 64;
 constexpr std::uint64_t new_parent_every = 128;
 constexpr std::uint64_t turns_max = 1ULL << 40;
 
-platform::Owned<driver::Smmu> make_driver(VirtualMachine& vm) {
-  auto made = driver::Smmu::make(vm.platform(), vm.frame(), nested::driver());
-  if (!made) {
-    throw machine::DriverRefused{"the driver does not come up on the virtual SMMU"};
-  }
-  return std::move(*made);
-}
-
 // One run, from machine to verdict.
 class NestedJob {
 public:
@@ -39,6 +31,7 @@ public:
 
 private:
   void add_streams();
+  void add_stalling();
   std::vector<EventBook::Requester> requesters() const;
   void disturb(std::uint64_t step);
   void start_hostile();
@@ -62,6 +55,9 @@ private:
   std::optional<EventBook> events_;
   std::unique_ptr<Changer> changer_;
   Team team_;
+  iommu::Device* stalling_{};
+  std::unique_ptr<StallTraffic> stalls_;
+  hosted::ActorId stalls_actor_{};
   std::unique_ptr<VirtualMachine> other_;
   std::unique_ptr<HostileGuest> hostile_;
   hosted::ActorId hostile_actor_{};
@@ -71,17 +67,29 @@ private:
 };
 
 NestedJob::NestedJob(const NestedJobOptions& options)
-    : options_{options}, random_{options.seed}, host_{nested::host(options.fault, options.seeded
-                                                                                      ? std::optional{options.seed}
-                                                                                      : std::nullopt)},
+    : options_{options}, random_{options.seed}, host_{nested::host(options)},
       descriptors_{host_}, vm_{std::make_unique<VirtualMachine>(host_, descriptors_, nested::guest())},
-      memory_{std::make_unique<machine::ClientMemory>(vm_->arena)}, driver_{make_driver(*vm_)},
+      memory_{std::make_unique<machine::ClientMemory>(vm_->arena)}, driver_{nested::make_driver(*vm_)},
       team_{*host_.port().schedule, findings_} {
   site_.emplace(
       Site{*driver_, host_.hardware(0), *memory_, host_.port().time, host_.port().schedule->seeded(), false, true});
   add_streams();
   events_.emplace(requesters(), findings_);
   changer_ = std::make_unique<Changer>(*site_, streams_, *events_, random_.fork(), findings_);
+  add_stalling();
+}
+
+// The guest's last device.
+void NestedJob::add_stalling() {
+  const std::size_t last = vm_->devices() - 1;
+  const auto device = driver_->add(&vm_->function(last), std::span{&nested::stalling_stream, 1}, {.may_stall = true});
+  if (!device) {
+    throw machine::DriverRefused{"the guest's driver refuses a device that may stall"};
+  }
+  stalling_ = *device;
+  stalls_ = std::make_unique<StallTraffic>(
+      *driver_, **device, host_.hardware(0), host_.engine(vm_->device(last).engine).stream(), *memory_,
+      [this] { return vm_->disturbances(); }, random_.fork(), findings_);
 }
 
 void NestedJob::add_streams() {
@@ -120,7 +128,8 @@ void NestedJob::start_hostile() {
   }
   other_ = std::make_unique<VirtualMachine>(host_, descriptors_, nested::hostile());
   const Engine engine{&host_.engine(other_->device(0).engine), nullptr, nested::hostile_stream};
-  hostile_ = std::make_unique<HostileGuest>(*other_, engine, host_.hardware(0), host_.port().time, random_.fork());
+  hostile_ = std::make_unique<HostileGuest>(*other_, engine, host_.hardware(0), host_.port().time, random_.fork(),
+                                            options_.storm.has_value());
   hostile_actor_ =
       host_.port().schedule->start("hostile guest", [this](const std::stop_token& stop) { hostile_->run(stop); });
 }
@@ -189,9 +198,11 @@ void NestedJob::compare_counters() {
                     fmt::format("{}: the guest's driver counts {}, its SMMU {}", what, sides.driver, sides.smmu));
     }
   }
-  if (driver.events != events_->expected() + events_->unexpected()) {
-    findings_.add(Rule::quiet, fmt::format("the guest's driver read {} events and handed on {}", driver.events,
-                                           events_->expected() + events_->unexpected()));
+  const std::uint64_t handed_on =
+      events_->expected() + events_->unexpected() + driver.page_requests.groups + driver.page_requests.refused;
+  if (driver.events != handed_on) {
+    findings_.add(Rule::quiet,
+                  fmt::format("the guest's driver read {} events and handed on {}", driver.events, handed_on));
   }
   if (report_.guest.events_discarded + report_.guest.losses + driver.event_overflows != 0) {
     findings_.add(Rule::quiet, fmt::format("{} events of the guest's were lost, and {} times some on their way to it",
@@ -229,6 +240,7 @@ void NestedJob::look_at_host() {
 }
 
 void NestedJob::end_guest() {
+  static_cast<void>(driver_->remove(*stalling_));
   for (Stream& stream : streams_) {
     if (stream.endpoint.target.is_rid()) {
       static_cast<void>(driver_->remove(*stream.endpoint.device));
@@ -254,7 +266,13 @@ NestedJobReport NestedJob::run(const std::function<void(const MainJobProgress&)>
   start_hostile();
   begin_ns_ = host_.port().time.now_ns();
   team_.start(*site_, streams_, guest_threads, *events_, random_);
+  stalls_actor_ =
+      host_.port().schedule->start("stalling device", [this](const std::stop_token& stop) { stalls_->run(stop); });
   change(progress);
+  if (!host_.port().schedule->finish(stalls_actor_)) {
+    findings_.add(Rule::stalls, "the device that waits hangs");
+  }
+  report_.stalls = stalls_->counts();
   report_.traffic = team_.stop();
   report_.seconds = static_cast<double>(host_.port().time.now_ns() - begin_ns_) * 1e-9;
   stop_hostile();
@@ -264,6 +282,7 @@ NestedJobReport NestedJob::run(const std::function<void(const MainJobProgress&)>
   const bool cut_short = findings_.any();
   compare_counters();
   changer_.reset();
+  stalls_.reset();
   end_guest();
   look_at_host();
   report_.remains = host_.tear_down();

@@ -5,10 +5,12 @@
 #include <sluice/scenario/findings.hpp>
 #include <sluice/scenario/hostile_guest.hpp>
 #include <sluice/scenario/main_job.hpp>
+#include <sluice/scenario/stall_traffic.hpp>
 #include <sluice/scenario/team.hpp>
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 namespace sluice::scenario {
@@ -20,6 +22,9 @@ struct NestedJobOptions {
   bool seeded{false};       // one thread at a time in an order given by the seed
   bool hostile{true};       // with a second guest, which does what no driver does
   machine::HostFault fault{machine::HostFault::none};
+  // The second guest makes faults as fast as it can, the host's event queue is small, and so many events of a guest's
+  // have a place in it; 0: any number.
+  std::optional<unsigned> storm{};
 };
 
 struct NestedJobReport {
@@ -34,6 +39,7 @@ struct NestedJobReport {
   vsmmu::Counters guest;             // of its SMMU
   vsmmu::Counters other;             // of the hostile guest's
   HostileCounts hostile;
+  StallCounts stalls;
   driver::Counters host;
   model::Counters hardware;
   std::uint64_t plugged{};          // pages that the monitor mapped for the guest, and unmapped, meanwhile

@@ -21,14 +21,16 @@ constexpr unsigned pasid_bits = 9;
 
 } // namespace
 
-machine::HostConfig host(machine::HostFault fault, std::optional<std::uint64_t> seed) {
+machine::HostConfig host(const NestedJobOptions& options) {
   machine::HostConfig config;
-  config.fault = fault;
+  config.fault = options.fault;
   machine::SmmuConfig& smmu = config.smmus.emplace_back();
   smmu.driver.stream_bits = 16;
   smmu.features.ats = true;
   smmu.features.substreamid_bits = 16;
   config.port.arena.size = 32 << 20;
+  smmu.features.stall_model = 0;
+  smmu.features.stall_max = 16;
   for (std::uint8_t device = 1; device <= guest_streams.size() + 1; ++device) {
     const Ability ability = device <= abilities.size() ? abilities.at(device - 1U) : everything;
     machine::EngineConfig& engine = config.engines.emplace_back();
@@ -40,8 +42,16 @@ machine::HostConfig host(machine::HostFault fault, std::optional<std::uint64_t> 
       engine.engine.contexts = ability.pasids.size();
     }
   }
-  if (seed) {
-    config.port.seeded.emplace().seed = *seed;
+  machine::EngineConfig& stalling = config.engines.emplace_back();
+  stalling.address.device = guest_streams.size() + 2;
+  stalling.may_stall = true;
+  if (options.seeded) {
+    config.port.seeded.emplace().seed = options.seed;
+  }
+  if (options.storm) {
+    smmu.driver.event_queue_log2 = 6;
+    smmu.driver.guest_events = *options.storm;
+    smmu.driver.guest_event_period_us = 1000;
   }
   return config;
 }
@@ -51,6 +61,8 @@ VirtualMachine::Config guest() {
   for (unsigned i = 0; i < guest_streams.size(); ++i) {
     config.devices.push_back({i, guest_streams[i]});
   }
+  config.devices.push_back({guest_streams.size() + 1, stalling_stream});
+  config.own.stalls = 8;
   return config;
 }
 
@@ -63,12 +75,16 @@ VirtualMachine::Config hostile() {
   return config;
 }
 
-driver::Config driver() {
+platform::Owned<driver::Smmu> make_driver(VirtualMachine& vm) {
   driver::Config config;
   config.event_wire = {true, GuestLines::line(vsmmu::Wire::event_queue)};
   config.gerror_wire = {true, GuestLines::line(vsmmu::Wire::global_error)};
   config.stream_bits = 16;
-  return config;
+  auto made = driver::Smmu::make(vm.platform(), vm.frame(), config);
+  if (!made) {
+    throw machine::DriverRefused{"the driver does not come up on the virtual SMMU"};
+  }
+  return std::move(*made);
 }
 
 std::vector<Target> targets() {

@@ -33,6 +33,10 @@ void judge_work(const NestedJobReport& report, bool hostile, Findings& findings)
   if (report.guest.invalidations == 0 || report.host.events_of_guests == 0 || report.plugged == 0) {
     findings.add(Rule::work, "the host had nothing to invalidate, no event for the guest, or its memory never changed");
   }
+  const StallCounts& s = report.stalls;
+  if (s.served == 0 || s.refused == 0 || report.guest.stalls_answered == 0) {
+    findings.add(Rule::work, "no access waited for a page and got it, or none was refused");
+  }
   const HostileCounts& h = report.hostile;
   if (hostile && (h.registers == 0 || h.stes == 0 || h.dma == 0 || report.other.command_errors == 0 ||
                   report.other.invalidations == 0)) {

@@ -3,6 +3,7 @@
 #include <sluice/hosted/errc.hpp>
 #include <sluice/hosted/scratch.hpp>
 #include <sluice/pcie/config_space.hpp>
+#include <sluice/uapi/errno.hpp>
 #include <sluice/uapi/iommufd.hpp>
 
 #include <fmt/format.h>
@@ -117,7 +118,8 @@ void VirtualMachine::make_smmu(const Config& config) {
   smmu.iommufd = iommufd_;
   smmu.parent = parent_;
   smmu.features = *features;
-  auto made = vsmmu::Vsmmu::make(smmu, ioctl, ram_, lines_);
+  auto made = vsmmu::Vsmmu::make(smmu, ioctl, ram_, lines_,
+                                 [this](int fd, const void* from, std::size_t size) { return answer(fd, from, size); });
   if (!made) {
     throw refused("no virtual SMMU", made.error());
   }
@@ -128,6 +130,7 @@ void VirtualMachine::make_smmu(const Config& config) {
     }
   }
   events_ = smmu_->event_descriptor();
+  faults_ = smmu_->fault_descriptor();
   frame_ = std::make_unique<GuestFrame>(*smmu_, host_.port().sync, mutex_);
 }
 
@@ -135,6 +138,9 @@ VirtualMachine::~VirtualMachine() {
   if (events_ >= 0) {
     static_cast<void>(host_.port().schedule->finish(reader_));
     ::close(events_); // before the queue that it is of
+  }
+  if (faults_ >= 0) {
+    ::close(faults_);
   }
   smmu_.reset();
   for (const Device& device : devices_) {
@@ -149,9 +155,15 @@ void VirtualMachine::read_events(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     {
       const platform::MutexGuard reading{host_.port().sync, reading_};
-      pollfd ready{.fd = events_, .events = POLLIN, .revents = 0};
-      if (poll(&ready, 1, seeded ? 0 : 1) == 1) {
-        take_events();
+      std::array ready{pollfd{.fd = events_, .events = POLLIN, .revents = 0},
+                       pollfd{.fd = faults_, .events = POLLIN, .revents = 0}}; // -1 is passed over
+      if (poll(ready.data(), ready.size(), seeded ? 0 : 1) > 0) {
+        if (ready[0].revents != 0) {
+          take_events();
+        }
+        if (ready[1].revents != 0) {
+          take_faults();
+        }
       }
     }
     host_.port().time.relax();
@@ -170,11 +182,29 @@ bool VirtualMachine::take_events() {
   return true;
 }
 
+bool VirtualMachine::take_faults() {
+  const auto link = host_.queues().find(faults_);
+  std::array<std::byte, 40 * 64> buffer;
+  const auto size = link != nullptr ? link->read(faults_, pointer(buffer.data()), buffer.size()) : 0;
+  if (size <= 0) {
+    return false;
+  }
+  const platform::MutexGuard guard{host_.port().sync, mutex_};
+  static_cast<void>(smmu_->take_faults(std::span{buffer}.first(static_cast<std::size_t>(size))));
+  return true;
+}
+
+long VirtualMachine::answer(int fd, const void* from, std::size_t size) {
+  const auto link = host_.queues().find(fd);
+  return link != nullptr ? link->write(pointer(from), size) : -static_cast<long>(uapi::Errno::bad_descriptor);
+}
+
 // Nobody reads the old descriptor any more when the last of it has been taken.
 void VirtualMachine::replace_parent() {
   const std::uint32_t old = parent_;
   const std::uint32_t next = make_parent();
   const platform::MutexGuard reading{host_.port().sync, reading_};
+  disturbances_.fetch_add(1);
   {
     const platform::MutexGuard guard{host_.port().sync, mutex_};
     if (const auto moved = smmu_->move_to(next); !moved) {
@@ -185,9 +215,14 @@ void VirtualMachine::replace_parent() {
   while (poll(&ready, 1, 0) == 1 && (ready.revents & POLLIN) != 0 && take_events()) {
   }
   ::close(events_);
+  if (faults_ >= 0) {
+    ::close(faults_); // what is in it has been answered
+  }
   const platform::MutexGuard guard{host_.port().sync, mutex_};
   smmu_->forget_left();
   events_ = smmu_->event_descriptor();
+  faults_ = smmu_->fault_descriptor();
+  disturbances_.fetch_add(1);
   parent_ = next;
   ++parents_replaced_;
   i::Destroy destroy;
@@ -197,10 +232,12 @@ void VirtualMachine::replace_parent() {
 
 void VirtualMachine::save_and_restore() {
   const platform::MutexGuard guard{host_.port().sync, mutex_};
+  disturbances_.fetch_add(1);
   const auto state = smmu_->save();
   if (const auto restored = smmu_->restore(state); !restored) {
     throw hosted::SetupError{fmt::format("{}: not restored: {}", name_, hosted::name(restored.error()))};
   }
+  disturbances_.fetch_add(1);
   ++restored_;
 }
 

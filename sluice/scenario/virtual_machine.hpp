@@ -59,6 +59,8 @@ public:
   // What a guest's SMMU is, out of it and into it again, as for a guest that moves. Throws hosted::SetupError.
   void save_and_restore();
   std::uint64_t restored() const { return restored_; }
+  // Odd while one of these goes on: transactions that wait for the guest end with it.
+  std::uint64_t disturbances() const { return disturbances_.load(); }
 
   hosted::Arena arena;
   hosted::Memory memory{arena};
@@ -80,6 +82,8 @@ private:
   void make_memory();
   std::uint32_t make_parent();
   bool take_events();
+  bool take_faults();
+  long answer(int fd, const void* from, std::size_t size);
   void make_smmu(const Config& config);
   void read_events(const std::stop_token& stop);
 
@@ -97,6 +101,8 @@ private:
   std::unique_ptr<GuestFrame> frame_;
   platform::Mutex reading_; // of the event descriptor, and before the other one
   int events_{-1};
+  int faults_{-1};
+  base::Atomic<std::uint64_t> disturbances_{0};
   hosted::ActorId reader_{};
   hosted::Arena spare_;
   bool spare_mapped_{};

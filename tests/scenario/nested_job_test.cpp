@@ -46,7 +46,7 @@ TEST(NestedJob, HoldsInASeededOrder) {
 TEST(NestedJob, EachRefusedReadBecameTheGuestsEvent) {
   const auto report = run_nested_job(nested_in_order(2));
   EXPECT_NE(report.traffic.refused, 0u);
-  EXPECT_EQ(report.traffic.refused, report.events.driver);
+  EXPECT_EQ(report.traffic.refused, report.events_expected);
   EXPECT_EQ(report.guest.losses, 0u);
 }
 
@@ -67,6 +67,17 @@ TEST(NestedJob, PasidsHaveDomainsOfTheGuestsAndOfItsProcesses) {
   EXPECT_NE(replaced(Kind::process, Kind::process), 0u);
   EXPECT_NE(replaced(Kind::stage1, Kind::process), 0u);
   EXPECT_EQ(replaced(Kind::process, Kind::identity), 0u);
+}
+
+TEST(NestedJob, AccessesThatStallAreAnsweredByTheGuestOnceEach) {
+  const auto report = run_nested_job(nested_in_order(11, 300));
+  EXPECT_TRUE(report.holds()) << what_failed(report);
+  const StallCounts& s = report.stalls;
+  EXPECT_NE(s.served, 0u);
+  EXPECT_NE(s.refused, 0u);
+  EXPECT_EQ(s.stalled, s.served + s.refused + s.ended);
+  EXPECT_LE(report.guest.stalls_answered, report.guest.stalls);
+  EXPECT_GE(report.guest.stalls_answered, s.served + s.refused);
 }
 
 TEST(NestedJob, TheHwptOfTheGuestsMemoryIsReplacedUnderTraffic) {
@@ -91,6 +102,18 @@ TEST(NestedJob, TheHostileGuestDoesEverythingAndDisturbsNobody) {
   EXPECT_NE(report.other.events, 0u);
   EXPECT_NE(report.hostile.dma_aborted, 0u);
   EXPECT_EQ(report.hardware.command_errors, 0u) << "none of its commands reached the hardware as it was";
+}
+
+// All guests' events come through one queue of the host's.
+TEST(NestedJob, AStormOfOneGuestsFaultsCostsAnotherNoEvent) {
+  auto options = nested_in_order(10, 400);
+  options.storm = 16;
+  const auto report = run_nested_job(options);
+  EXPECT_TRUE(report.holds()) << what_failed(report);
+  EXPECT_GT(report.hostile.storms, 10u);
+  EXPECT_NE(report.host.guests_cut_off, 0u);
+  EXPECT_EQ(report.traffic.refused, report.events_expected);
+  EXPECT_EQ(report.host.event_overflows, 0u);
 }
 
 TEST(NestedJob, OneSeedRepeatsExactly) {

@@ -100,6 +100,8 @@ std::string nested_table(const NestedArguments& arguments, const scenario::Neste
   row(out, "old IOVAs read",
       "{} aborted, {} F_TRANSLATION of the guest's recorded; {} for which there was no translation",
       grouped(r.traffic.refused), grouped(r.events_expected), grouped(r.traffic.refused_ats));
+  row(out, "stalls", "{} accesses waited: {} got their page, {} were refused; {} answers of the guest's",
+      grouped(r.stalls.stalled), grouped(r.stalls.served), grouped(r.stalls.refused), grouped(r.guest.stalls_answered));
   row(out, "commands", "{} by the guest's driver, {} by its SMMU", grouped(r.commands.driver),
       grouped(r.commands.smmu));
   row(out, "SYNCs", "{} by the guest's driver, {} by its SMMU", grouped(r.syncs.driver), grouped(r.syncs.smmu));
@@ -145,6 +147,11 @@ Json nested_data(const NestedArguments& arguments, const scenario::NestedJobRepo
                     {"aborts", r.traffic.aborts},
                     {"unmapped_reads_refused", r.traffic.refused},
                     {"unmapped_reads_without_translation", r.traffic.refused_ats}};
+  all["stalls"] = {{"waited", r.stalls.stalled},
+                   {"served", r.stalls.served},
+                   {"refused", r.stalls.refused},
+                   {"ended_by_the_monitor", r.stalls.ended},
+                   {"answers", r.guest.stalls_answered}};
   all["events"] = {{"expected", r.events_expected}, {"unexpected", r.events_unexpected}};
   all["guest_smmu"] = of(r.guest);
   all["host"] = {{"commands", r.host.commands},
