@@ -1,5 +1,7 @@
 #include "virtio_guest.hpp"
 
+#include <sluice/hosted/random.hpp>
+
 #include <gtest/gtest.h>
 
 // virtio 1.2, 2.7.5.3: chains whose descriptors are in a table of their own.
@@ -199,6 +201,47 @@ const BadTable bad_tables[] = {
 
 INSTANTIATE_TEST_SUITE_P(Virtio, BadTables, testing::ValuesIn(bad_tables),
                          [](const auto& test) { return test.param.name; });
+
+// Any ring and any table: the chain is given back, or the driver has to reset the device, after a bounded number of
+// requests.
+TEST(VirtioIndirect, NoRingKeepsTheDeviceBusy) {
+  hosted::Random random{20277};
+  const auto pick = [&](std::initializer_list<std::uint64_t> values) {
+    return values.begin()[random.below(static_cast<std::uint32_t>(values.size()))];
+  };
+  constexpr unsigned for_descriptors = 2 + Guest::size + 1;
+  constexpr unsigned for_buffers = Guest::size + VirtioRng::longest_delivery / 4096;
+  constexpr unsigned for_the_end = 8;
+  Guest g;
+  unsigned served = 0, broken = 0;
+  for (unsigned round = 0; round < 4000; ++round) {
+    g.set_status(0);
+    g.available = 0;
+    g.memory.put<std::uint16_t>(Guest::driver + 2, 0);
+    g.memory.put<std::uint16_t>(Guest::device + 2, 0);
+    g.start(pick({virtio::indirect_desc, virtio::indirect_desc | virtio::event_idx, 0}));
+    for (const std::uint64_t in : {Guest::descriptors, table}) {
+      for (std::uint16_t i = 0; i < 4; ++i) {
+        g.describe_at(in, i, pick({Guest::buffers, Guest::buffers, table, FakeMaster::size - 8, ~0ULL - 15}),
+                      static_cast<std::uint32_t>(pick({8, 8, 64, 32, 24, 0, ~0U})),
+                      static_cast<std::uint16_t>(pick({0, writable, writable | more, more, indirect, indirect, 7})),
+                      static_cast<std::uint16_t>(pick({0, 1, 2, 3, Guest::size, 0xffff})));
+      }
+    }
+    const unsigned before = g.memory.requests;
+    g.make_available(static_cast<std::uint16_t>(pick({0, 1, 2, 3, Guest::size})));
+    g.notify();
+    g.run();
+    const bool reset_needed = (g.status() & virtio::needs_reset) != 0;
+    ASSERT_LE(g.memory.requests - before, for_descriptors + for_buffers + for_the_end) << round;
+    ASSERT_NE(reset_needed, g.used() == 1) << round;
+    ASSERT_EQ(reset_needed, g.rng.ring_fault() != RingFault::none) << round;
+    served += reset_needed ? 0 : 1;
+    broken += reset_needed ? 1 : 0;
+  }
+  EXPECT_GT(served, 200u);
+  EXPECT_GT(broken, 200u);
+}
 
 TEST(VirtioIndirect, WithoutTheFeatureThereIsNoTable) {
   Guest g;
