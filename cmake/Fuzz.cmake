@@ -1,5 +1,6 @@
-# fuzz/<name>.cpp, fuzz/<name>/*.cpp and fuzz/reference/*.cpp -> fuzz-<name>: with SLUICE_FUZZ a libFuzzer target, else
-# a program that runs the inputs of files and folders. What is kept in fuzz/corpus/<name> is a test of each build.
+# fuzz/<name>.cpp and fuzz/<name>/*.cpp -> fuzz-<name>: with SLUICE_FUZZ a libFuzzer target, else a program that runs the
+# inputs of files and folders. What is kept in fuzz/corpus/<name> is a test of each build.
+set(SLUICE_FUZZ_ROW_iommufd machine) # what it needs besides the layer that it is about
 file(GLOB targets CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/fuzz/*.cpp)
 list(FILTER targets EXCLUDE REGEX "/replay[.]cpp$")
 file(GLOB reference CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/fuzz/reference/*.cpp)
@@ -10,13 +11,17 @@ endif()
 foreach(file IN LISTS targets)
   get_filename_component(name ${file} NAME_WE)
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/fuzz/${name}/*.cpp)
-  sluice_row_targets(tools rows)
-  if(name IN_LIST SLUICE_ROWS) # the layer that it is about
-    sluice_row_targets(${name} rows)
-    sluice_targets(more ${name})
-    list(APPEND rows ${more})
+  set(row ${name}) # the layer that it is about
+  if(DEFINED SLUICE_FUZZ_ROW_${name})
+    set(row ${SLUICE_FUZZ_ROW_${name}})
   endif()
-  add_executable(fuzz-${name} ${file} ${sources} ${reference})
+  sluice_row_targets(${row} rows)
+  sluice_targets(more ${row})
+  list(APPEND rows ${more})
+  if(name STREQUAL "model") # it has a reference to be compared with
+    list(APPEND sources ${reference})
+  endif()
+  add_executable(fuzz-${name} ${file} ${sources})
   target_link_libraries(fuzz-${name} PRIVATE ${rows} sluice-flags sluice-warnings Threads::Threads)
   if(SLUICE_FUZZ)
     target_link_options(fuzz-${name} PRIVATE -fsanitize=fuzzer)

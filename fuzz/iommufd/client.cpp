@@ -1,0 +1,259 @@
+#include "client.hpp"
+#include "../finding.hpp"
+
+#include <sluice/uapi/vfio.hpp>
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+namespace sluice::fuzz {
+
+namespace v = uapi::vfio;
+
+namespace {
+
+machine::HostConfig config() {
+  machine::HostConfig c;
+  c.smmus.resize(2);
+  for (auto& smmu : c.smmus) {
+    smmu.features.substreamid_bits = 8;
+    smmu.features.ats = true;
+    smmu.features.httu = 2;
+  }
+  for (std::uint8_t n = 0; n < 2; ++n) {
+    machine::FunctionConfig function;
+    function.address = {.device = static_cast<std::uint8_t>(3 + n)};
+    function.smmu = n;
+    function.rng.name = n == 0 ? "rng0" : "rng1";
+    c.functions.push_back(function);
+  }
+  c.engines.push_back({.address = {.device = 5}, .smmu = 0});
+  return c;
+}
+
+// A call that failed has made nothing, and none is answered by a number that no program knows.
+void check_answer(const char* what, std::uint32_t number, std::int64_t answer) {
+  if (answer < -133 || answer > (1 << 20)) {
+    finding("%s 0x%x answers %lld", what, number, static_cast<long long>(answer));
+  }
+}
+
+} // namespace
+
+World& World::get() {
+  static World* const world = new World; // with threads, which end with the process
+  return *world;
+}
+
+World::World() : host{config()}, memfd{memfd_create("client", 0)}, eventfd{::eventfd(0, EFD_NONBLOCK)} {
+  if (memfd < 0 || eventfd < 0 || ftruncate(memfd, 16 * ClientPages::page) != 0) {
+    finding("no descriptors");
+  }
+  host.set_iommufds(*this);
+}
+
+base::Result<std::shared_ptr<iommufd::Context>> World::find_context(int fd) {
+  const auto n = static_cast<unsigned>(fd - first_iommufd);
+  if (n < contexts.size() && contexts[n] != nullptr) {
+    return contexts[n];
+  }
+  return fd == eventfd ? base::Errc::wrong_descriptor : base::Errc::bad_descriptor;
+}
+
+void Client::run() {
+  const auto before = world_.host.port().memory.counts();
+  open();
+  for (unsigned n = 0; n < most_steps && !input_.empty(); ++n) {
+    step();
+  }
+  close_everything();
+  world_.host.port().sync.reclaim();
+  const auto account = world_.host.account();
+  if (account.contexts + account.objects + account.windows + account.vectors != 0) {
+    finding("left behind: %llu contexts, %llu objects, %llu windows, %llu vectors",
+            static_cast<unsigned long long>(account.contexts), static_cast<unsigned long long>(account.objects),
+            static_cast<unsigned long long>(account.windows), static_cast<unsigned long long>(account.vectors));
+  }
+  if (account.stale() != 0) {
+    finding("a cached translation that the tables do not bear out");
+  }
+  const auto after = world_.host.port().memory.counts();
+  if (after.live() > before.live()) {
+    finding("left behind by the driver: %llu blocks, %llu bytes of tables, %llu bytes of objects",
+            static_cast<unsigned long long>(after.live() - before.live()),
+            static_cast<unsigned long long>(after.dma_bytes - before.dma_bytes),
+            static_cast<unsigned long long>(after.plain_bytes - before.plain_bytes));
+  }
+}
+
+void Client::open() {
+  world_.memory.renew();
+  for (auto& context : world_.contexts) {
+    context = world_.host.open_iommufd();
+  }
+  for (unsigned n = 0; n < world_.host.functions(); ++n) {
+    files_[n] = world_.host.open_device(n);
+  }
+  files_[2] = world_.host.open_engine(0);
+}
+
+void Client::close_everything() {
+  world_.host.port().memory.fail(0);
+  for (auto& file : files_) {
+    file.reset();
+  }
+  const bool early = input_.flag(); // a descriptor of a queue keeps the queue, but not beyond its context
+  for (int fd : descriptors_) {
+    if (early) {
+      ::close(fd);
+    }
+  }
+  for (auto& context : world_.contexts) {
+    if (context.use_count() != 1) {
+      finding("%ld hold a context that all files have let go", context.use_count());
+    }
+    context.reset();
+  }
+  for (int fd : descriptors_) {
+    if (!early) {
+      ::close(fd);
+    }
+  }
+}
+
+void Client::step() {
+  switch (const auto kind = input_.byte(); kind % 16) {
+  default:
+    return call_iommufd();
+  case 9:
+  case 10:
+  case 11:
+    return call_vfio();
+  case 12:
+    return set_irqs();
+  case 13:
+    return access_device();
+  case 14:
+    return use_descriptor();
+  case 15:
+    return change_memory();
+  }
+}
+
+void Client::call_iommufd() {
+  const auto layouts = iommufd_layouts();
+  const auto chosen = input_.byte();
+  which_ = chosen >= 224 ? 1 : 0;
+  const Layout& layout = layouts[chosen % layouts.size()];
+  const auto objects = context().objects();
+  const auto pointer = put(layout);
+  const auto number = input_.one_in(64) ? static_cast<std::uint32_t>(input_.bytes(2)) : layout.number;
+  const int answer = context().ioctl(number, pointer);
+  check_answer("iommufd", number, answer);
+  if (answer > 0) {
+    finding("iommufd 0x%x answers %d", number, answer);
+  }
+  if (answer != 0 && context().objects() != objects) {
+    finding("iommufd 0x%x failed with %d and there are %zu objects, not %zu", number, answer, context().objects(),
+            objects);
+  }
+  if (answer == 0 && pointer == world_.memory.address(structure_at)) {
+    harvest(layout);
+  }
+}
+
+void Client::call_vfio() {
+  auto& used = file();
+  if (input_.one_in(16)) { // a new open of the same device, while the old one may still be bound
+    const auto n = static_cast<std::size_t>(&used - files_.data());
+    auto next = n == 2 ? world_.host.open_engine(0) : world_.host.open_device(static_cast<unsigned>(n));
+    used = std::move(next);
+    return;
+  }
+  if (input_.one_in(16)) {
+    check_answer("vfio reset", v::device_reset, used->ioctl(v::device_reset, 0));
+    return;
+  }
+  const auto layouts = vfio_layouts();
+  const Layout& layout = layouts[input_.below(layouts.size())];
+  const auto pointer = put(layout);
+  const int answer = used->ioctl(layout.number, pointer);
+  check_answer("vfio", layout.number, answer);
+  if (answer == 0 && pointer == world_.memory.address(structure_at)) {
+    harvest(layout);
+  }
+}
+
+// With eventfds, or whatever the input says, behind the structure.
+void Client::set_irqs() {
+  auto& used = file();
+  const auto count = static_cast<std::uint32_t>(input_.below(8));
+  v::IrqSet set;
+  set.flags = 1U << input_.below(3) | 8U << input_.below(3);
+  set.index = static_cast<std::uint32_t>(input_.below(6));
+  set.start = static_cast<std::uint32_t>(input_.one_in(8) ? input_.below(5) : 0);
+  set.count = input_.one_in(16) ? static_cast<std::uint32_t>(input_.bytes(4)) : count;
+  const unsigned each = (set.flags & v::irq_set_data_eventfd) != 0 ? 4
+                        : (set.flags & v::irq_set_data_bool) != 0  ? 1
+                                                                   : 0;
+  set.argsz =
+      static_cast<std::uint32_t>(sizeof set + (input_.one_in(16) ? input_.below(64) : std::uint64_t{each} * count));
+  if (input_.one_in(16)) {
+    set.flags = static_cast<std::uint32_t>(input_.bytes(1));
+  }
+  std::byte* const at = world_.memory.at(structure_at);
+  __builtin_memcpy(at, &set, sizeof set);
+  for (std::uint32_t n = 0; n < count; ++n) {
+    const std::int32_t fd = input_.one_in(8) ? -1 : world_.eventfd;
+    __builtin_memcpy(at + sizeof set + std::size_t{n} * 4, &fd, sizeof fd);
+  }
+  check_answer("set_irqs", set.index, used->ioctl(v::device_set_irqs, world_.memory.address(structure_at)));
+}
+
+void Client::access_device() {
+  auto& used = file();
+  constexpr std::uint64_t counts[] = {1, 2, 4, 8, 3, 0, 64, 4097};
+  const auto count = counts[input_.below(std::size(counts))];
+  const auto region = input_.one_in(16) ? input_.bytes(2) : std::array{0, 1, 2, 4, 7, 7, 7, 9}[input_.below(8)];
+  const auto offset = region << v::region_shift | (input_.one_in(16) ? input_.bytes(5) : input_.bytes(2) & 0xfff);
+  const auto buffer = data();
+  const auto answer = input_.flag() ? used->pread(buffer, count, offset) : used->pwrite(buffer, count, offset);
+  check_answer("an access to a device", static_cast<std::uint32_t>(offset), answer);
+  if (answer > static_cast<std::int64_t>(count)) {
+    finding("%lld bytes moved of %llu", static_cast<long long>(answer), static_cast<unsigned long long>(count));
+  }
+}
+
+// Reads, answers or closes a queue.
+void Client::use_descriptor() {
+  if (descriptors_.empty()) {
+    return;
+  }
+  const auto n = input_.below(descriptors_.size());
+  std::array<std::byte, 256> bytes{};
+  switch (input_.below(4)) {
+  case 0:
+  case 1:
+    static_cast<void>(!::read(descriptors_[n], bytes.data(), input_.below(bytes.size())));
+    break;
+  case 2:
+    for (std::size_t i = 0; i < 8; ++i) {
+      bytes[i] = std::byte{input_.byte()};
+    }
+    static_cast<void>(!::write(descriptors_[n], bytes.data(), 8));
+    break;
+  default:
+    ::close(descriptors_[n]);
+    descriptors_.erase(descriptors_.begin() + static_cast<std::ptrdiff_t>(n));
+  }
+}
+
+void Client::change_memory() {
+  if (input_.flag()) {
+    world_.memory.remove(input_.byte());
+  } else { // one of the next allocations of the driver's fails
+    world_.host.port().memory.fail(input_.below(16), input_.below(4));
+  }
+}
+
+} // namespace sluice::fuzz
