@@ -12,6 +12,8 @@ namespace v = uapi::vfio;
 
 namespace {
 
+constexpr machine::PciAddress engine{.device = 5};
+
 machine::HostConfig config() {
   machine::HostConfig c;
   c.smmus.resize(2);
@@ -19,6 +21,8 @@ machine::HostConfig config() {
     smmu.features.substreamid_bits = 8;
     smmu.features.ats = true;
     smmu.features.httu = 2;
+    smmu.features.stall_model = 0;
+    smmu.features.stall_max = 16;
   }
   for (std::uint8_t n = 0; n < 2; ++n) {
     machine::FunctionConfig function;
@@ -27,7 +31,7 @@ machine::HostConfig config() {
     function.rng.name = n == 0 ? "rng0" : "rng1";
     c.functions.push_back(function);
   }
-  c.engines.push_back({.address = {.device = 5}, .smmu = 0});
+  c.engines.push_back({.address = engine, .engine = {.ats = {.capabilities = {.pasid_bits = 4}}}, .may_stall = true});
   return c;
 }
 
@@ -67,6 +71,10 @@ void Client::run() {
     step();
   }
   close_everything();
+  const auto answered = [&] { return follow_up(), stalled_.empty(); };
+  if (!platform::wait_until(world_.host.port().time, 5'000'000, answered)) {
+    finding("%zu transactions wait for an answer that nobody gives", stalled_.size());
+  }
   world_.host.port().sync.reclaim();
   const auto account = world_.host.account();
   if (account.contexts + account.objects + account.windows + account.vectors != 0) {
@@ -125,6 +133,8 @@ void Client::step() {
   switch (const auto kind = input_.byte(); kind % 16) {
   default:
     return call_iommufd();
+  case 8:
+    return access_memory();
   case 9:
   case 10:
   case 11:
@@ -230,22 +240,56 @@ void Client::use_descriptor() {
     return;
   }
   const auto n = input_.below(descriptors_.size());
+  const int fd = descriptors_[n];
+  const auto link = world_.host.queues().find(fd);
+  const auto count = input_.below(256);
   std::array<std::byte, 256> bytes{};
   switch (input_.below(4)) {
   case 0:
   case 1:
-    static_cast<void>(!::read(descriptors_[n], bytes.data(), input_.below(bytes.size())));
-    break;
-  case 2:
-    for (std::size_t i = 0; i < 8; ++i) {
-      bytes[i] = std::byte{input_.byte()};
+    if (link != nullptr) {
+      check_answer("a read of a queue", 0, link->read(fd, data(), count));
+    } else {
+      static_cast<void>(!::read(fd, bytes.data(), count));
     }
-    static_cast<void>(!::write(descriptors_[n], bytes.data(), 8));
+    break;
+  case 2: // a cookie counts from 1
+    if (link != nullptr) {
+      const std::array<std::uint32_t, 2> response{static_cast<std::uint32_t>(input_.below(6)), input_.byte() % 4U};
+      const auto at = data();
+      if (at == world_.memory.address(data_at)) {
+        __builtin_memcpy(world_.memory.at(data_at), response.data(), sizeof response);
+      }
+      check_answer("an answer", response[0], link->write(at, input_.one_in(8) ? count : sizeof response));
+    }
     break;
   default:
-    ::close(descriptors_[n]);
+    ::close(fd);
     descriptors_.erase(descriptors_.begin() + static_cast<std::ptrdiff_t>(n));
   }
+}
+
+void Client::access_memory() {
+  follow_up();
+  if (stalled_.size() >= most_stalled) {
+    return;
+  }
+  model::Request request{.stream_id = engine.requester(), .address = iova() & ~7ULL, .size = 8, .write = input_.flag()};
+  if (const auto pasid = input_.below(8); pasid != 0) {
+    request.substream_id = static_cast<std::uint32_t>(pasid);
+  }
+  std::uint64_t word = 0x5a;
+  const auto outcome = port_.access(request, &word);
+  if (outcome.kind == model::Outcome::Kind::stalled) {
+    stalled_.push_back(outcome.stall);
+  }
+}
+
+void Client::follow_up() {
+  std::uint64_t word = 0;
+  std::erase_if(stalled_, [&](std::uint16_t stall) {
+    return port_.follow_up(stall, &word).kind != model::Outcome::Kind::stalled;
+  });
 }
 
 void Client::change_memory() {

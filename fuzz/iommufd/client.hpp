@@ -5,6 +5,7 @@
 #include "memory.hpp"
 
 #include <sluice/machine/host.hpp>
+#include <sluice/model/port.hpp>
 
 #include <array>
 #include <cstdint>
@@ -41,6 +42,7 @@ public:
 
 private:
   static constexpr unsigned most_steps = 64;
+  static constexpr std::size_t most_stalled = 4;
   static constexpr std::size_t structure_at = 0;
   static constexpr std::size_t data_at = ClientPages::page;
 
@@ -54,6 +56,9 @@ private:
   void access_device();
   void use_descriptor();
   void change_memory();
+  // A device's access, and those that have waited for an answer.
+  void access_memory();
+  void follow_up();
 
   // Writes a structure to the client's memory and answers the pointer for the call.
   std::uint64_t put(const Layout& layout);
@@ -76,6 +81,8 @@ private:
   std::array<std::unique_ptr<vfio::File>, 3> files_;
   std::vector<std::uint32_t> ids_;
   std::vector<int> descriptors_; // of ours: closed in the end
+  model::Port port_{world_.host.hardware(0)};
+  std::vector<std::uint16_t> stalled_; // what port_ knows them by
 };
 
 } // namespace sluice::fuzz
