@@ -50,6 +50,9 @@ public:
     return {size, {}};
   }
   base::Progress unmap(std::uint64_t iova, std::uint64_t size) override {
+    if (unmap_times_out) {
+      return {0, base::Errc::timed_out};
+    }
     for (std::uint64_t at = 0; at < size; at += 4096) {
       pages.erase(iova + at);
     }
@@ -86,6 +89,7 @@ public:
   iommu::PagingOptions options;
   std::map<std::uint64_t, Page> pages;
   int fail_map_after{-1};
+  bool unmap_times_out{};
   std::uint64_t largest_map{};
 
 private:
@@ -336,7 +340,7 @@ public:
     if (on_map) {
       on_map();
     }
-    return new FakeWindow{above + va, live, memory};
+    return last = new FakeWindow{above + va, live, memory};
   }
   base::Result<Window*> map_file(int, std::uint64_t start, std::uint64_t, bool, WindowPlace) override {
     return new FakeWindow{2 * above + start, live, memory};
@@ -352,6 +356,7 @@ public:
 
   std::uint64_t bad_va{~0ULL};
   std::uint64_t wanted{}; // the last place
+  Window* last{};
   int live{};
   int files{};
   FakeMemory memory;

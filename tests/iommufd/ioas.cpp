@@ -94,6 +94,20 @@ TEST_F(Attached, ADomainThatRunsOutOfMemoryHalfWayKeepsNothing) {
   EXPECT_EQ(c.map(ioas, 0x1'0000, 8 * page), 0);
 }
 
+TEST_F(Attached, MemoryThatHardwareMayStillReachIsNotGivenBack) {
+  ASSERT_EQ(c.map(ioas, 0x1'0000, page), 0);
+  const std::unique_ptr<Window> kept{c.pages.last}; // by hardware, but for the test
+  domain->unmap_times_out = true;
+  EXPECT_EQ(c.unmap(ioas, 0x1'0000, page), 0);
+  EXPECT_EQ(c.unmapped, page);
+  EXPECT_EQ(c.pages.live, 1);
+  domain->unmap_times_out = false;
+  EXPECT_EQ(c.map(ioas, 0x1'0000, page), 0) << "its IOVA is free";
+  EXPECT_EQ(c.pages.live, 2);
+  ASSERT_EQ(c.unmap(ioas, 0x1'0000, page), 0);
+  EXPECT_EQ(c.pages.live, 1);
+}
+
 TEST_F(Attached, MemoryThatIsOnlyYetToBeReclaimedIsNotMissed) {
   struct Tables : platform::Retired {
     FakeDomain* of;
