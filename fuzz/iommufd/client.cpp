@@ -279,9 +279,14 @@ void Client::access_memory() {
     request.substream_id = static_cast<std::uint32_t>(pasid);
   }
   std::uint64_t word = 0x5a;
+  const auto events = [&] { return world_.host.account().smmus[0].driver.events; };
+  const auto before = events();
   const auto outcome = port_.access(request, &word);
   if (outcome.kind == model::Outcome::Kind::stalled) {
     stalled_.push_back(outcome.stall);
+  }
+  if (outcome.recorded) { // the driver's thread has it before the program goes on, so that inputs repeat
+    static_cast<void>(platform::wait_until(world_.host.port().time, 1'000'000, [&] { return events() != before; }));
   }
 }
 

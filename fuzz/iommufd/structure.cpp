@@ -146,7 +146,8 @@ std::uint64_t Client::data() {
                                  : input_.one_in(4)              ? input_.bytes(4)
                                                                  : 0;
       put_word(2 * n, opcode | high << 32);
-      put_word(2 * n + 1, input_.one_in(4) ? input_.bytes(8) : iova() | input_.below(2));
+      const bool by_address = opcode == 0x12 || opcode == 0x13 || opcode == 0x40;
+      put_word(2 * n + 1, input_.one_in(8) ? input_.bytes(8) : by_address ? iova() | input_.below(2) : 0);
     }
     break;
   }

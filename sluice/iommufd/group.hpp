@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sluice/iommu/device.hpp>
 #include <sluice/iommu/group.hpp>
 #include <sluice/iommufd/hwpt.hpp>
 

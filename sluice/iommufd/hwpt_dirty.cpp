@@ -1,5 +1,7 @@
 #include <sluice/iommufd/hwpt.hpp>
 
+#include <sluice/iommufd/device.hpp>
+
 #include <algorithm>
 #include <array>
 #include <functional>
