@@ -224,7 +224,7 @@ void Client::access_device() {
   auto& used = file();
   constexpr std::uint64_t counts[] = {1, 2, 4, 8, 3, 0, 64, 4097};
   const auto count = counts[input_.below(std::size(counts))];
-  const auto region = input_.one_in(16) ? input_.bytes(2) : std::array{0, 1, 2, 4, 7, 7, 7, 9}[input_.below(8)];
+  const auto region = input_.one_in(16) ? input_.bytes(2) : std::array{0U, 1U, 2U, 4U, 7U, 7U, 7U, 9U}[input_.below(8)];
   const auto offset = region << v::region_shift | (input_.one_in(16) ? input_.bytes(5) : input_.bytes(2) & 0xfff);
   const auto buffer = data();
   const auto answer = input_.flag() ? used->pread(buffer, count, offset) : used->pwrite(buffer, count, offset);

@@ -75,7 +75,7 @@ std::uint64_t Client::value(char field, const Layout& layout) {
   case 'n':
     return input_.one_in(16) ? std::uint64_t{1} << input_.below(32) : input_.below(20);
   case 'e':
-    return std::array{16, 16, 16, 16, 24, 8, 0, 4097}[input_.below(8)];
+    return std::array{16U, 16U, 16U, 16U, 24U, 8U, 0U, 4097U}[input_.below(8)];
   case 'P':
     return data();
   case 'L':
