@@ -29,6 +29,8 @@ machine::HostConfig config() {
     function.address = {.device = static_cast<std::uint8_t>(3 + n)};
     function.smmu = n;
     function.rng.name = n == 0 ? "rng0" : "rng1";
+    function.rng.msix =
+        n == 0 ? pcie::VirtioRngConfig::MsixCapability::none : pcie::VirtioRngConfig::MsixCapability::plain;
     c.functions.push_back(function);
   }
   c.engines.push_back({.address = engine, .engine = {.ats = {.capabilities = {.pasid_bits = 4}}}, .may_stall = true});
