@@ -151,6 +151,7 @@ TEST_F(SlowEndpoint, AnEndpointThatDoesNotAnswerIsCERROR_ATC_INV_SYNCOfTheSYNC) 
   EXPECT_FALSE(failed());
   clock.now += 1;
   EXPECT_EQ(cons(), 1u | static_cast<std::uint32_t>(arch::Cerror::ATC_INV_SYNC) << 24);
+  raised("Cerror::", arch::CMDQ_CONS::from(cons()).get(arch::CMDQ_CONS::ERR));
   EXPECT_TRUE(failed());
   EXPECT_EQ(smmu->counters().atc_timeouts, 1u);
   EXPECT_EQ(smmu->counters().syncs, 0u);

@@ -32,7 +32,9 @@ TEST_P(IllegalCd, IsC_BAD_CDForItsReason) {
   c.change(cd);
   Ste ste;
   ste.set(Ste::V, 1).set(Ste::Config, arch::SteConfig::stage1);
-  EXPECT_EQ(cd_illegal(cd, ste, World::el1, facts(f, {})), c.expected);
+  const BadCd why = cd_illegal(cd, ste, World::el1, facts(f, {}));
+  EXPECT_EQ(why, c.expected);
+  raised("BadCd::", why);
 }
 
 const CdCase cd_cases[] = {
@@ -85,7 +87,9 @@ TEST(CdValidity, SWithS1STALLDIsIllegal) {
   f.stall_model = 0;
   Ste ste;
   ste.set(Ste::V, 1).set(Ste::Config, arch::SteConfig::stage1).set(Ste::S1STALLD, 1);
-  EXPECT_EQ(cd_illegal(legal_cd().set(Cd::S, 1), ste, World::el1, facts(f, {})), BadCd::n2_s1stalld);
+  const BadCd why = cd_illegal(legal_cd().set(Cd::S, 1), ste, World::el1, facts(f, {}));
+  EXPECT_EQ(why, BadCd::n2_s1stalld);
+  raised("BadCd::", why);
 }
 
 TEST(CdValidity, AnEL2StreamHasNoEPDAndNoSecondHalf) {

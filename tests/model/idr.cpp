@@ -21,6 +21,7 @@ TEST_P(Refused, ByName) {
   Knobs k;
   c.change(f, k);
   EXPECT_EQ(refusal(f, k), c.why);
+  raised("Refusal::", refusal(f, k));
   Ram ram{4096};
   hosted::FreeSchedule schedule;
   hosted::Sync sync{schedule};

@@ -195,6 +195,8 @@ TEST_F(E0PD, AnUnprivilegedAccessIsF_TRANSLATIONByWalkAndByTLB) {
   EXPECT_EQ(read(false).outcome.event, EventType::F_TRANSLATION);
   EXPECT_TRUE(read(true).outcome.served());
   EXPECT_EQ(read(false).outcome.event, EventType::F_TRANSLATION);
+  EXPECT_TRUE(rig.read(1, 0x1000).recorded);
+  EXPECT_EQ(rig.event().get(Event::Type), EventType::F_TRANSLATION);
 }
 
 TEST_F(E0PD, APrivilegedWriteToAReadOnlyPageStaysF_PERMISSION) {

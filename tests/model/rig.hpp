@@ -108,7 +108,11 @@ public:
     submit(arch::cmd::sync());
     EXPECT_TRUE(drained());
   }
-  arch::Cerror command_error() { return arch::CMDQ_CONS::from(r32<arch::CMDQ_CONS>()).get(arch::CMDQ_CONS::ERR); }
+  arch::Cerror command_error() {
+    const auto error = arch::CMDQ_CONS::from(r32<arch::CMDQ_CONS>()).get(arch::CMDQ_CONS::ERR);
+    raised("Cerror::", error);
+    return error;
+  }
   bool gerror_active(std::uint64_t bit) { return ((r32<arch::GERROR>() ^ r32<arch::GERRORN>()) & bit) != 0; }
 
   // Events

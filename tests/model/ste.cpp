@@ -43,7 +43,9 @@ TEST_P(IllegalSte, IsC_BAD_STEForItsReason) {
   }
   Ste ste = legal_ste(c.base);
   c.change(ste);
-  EXPECT_EQ(ste_illegal(ste, facts(f, {})), c.expected);
+  const BadSte why = ste_illegal(ste, facts(f, {}));
+  EXPECT_EQ(why, c.expected);
+  raised("BadSte::", why);
 }
 
 TEST_P(IllegalSte, WouldBeLegalWithoutIt) {
