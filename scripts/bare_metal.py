@@ -18,7 +18,7 @@ RETURN_TRUE = struct.pack("<II", 0x52800020, 0xd65f03c0)  # mov w0, #1; ret
 # What is planted: a function that does nothing, or a machine; and how the line begins that it must end with.
 PLANTED = [
     ("TLBs are not invalidated", "sluice::driver::Invalidation::add(", SMMU + EDU, "FAIL unmapped memory stays"),
-    ("records are not read", "sluice::driver::EventQueue::drain_alone(", SMMU + EDU, "FAIL interrupts bring the record"),
+    ("records are not read", "sluice::driver::Smmu::read_events(", SMMU + EDU, "FAIL interrupts bring the record"),
     ("edu cuts addresses off", None, SMMU + ["-device", "edu,dma_mask=0xffff"], "FAIL each byte is in its place"),
     ("there is no edu", None, SMMU, "FAIL edu is on PCI bus 0"),
     ("there is no SMMU", None, ["-M", "virt,gic-version=3"] + EDU, "FAIL no exception"),

@@ -81,6 +81,14 @@ class BareMetal(unittest.TestCase):
     def test_a_failure_is_wrong_whatever_else_is_said(self):
         self.assertEqual(bare_metal.wrong(self.good + "\nFAIL x: 0x1"), ["FAIL x: 0x1"])
 
+    def test_each_function_that_it_plants_a_fault_in_is_the_drivers(self):
+        code = headers("sluice/driver")
+        for _, function, _, _ in bare_metal.PLANTED:
+            if function:
+                owner, member = function.rstrip("(").split("::")[-2:]
+                bodies = re.findall(rf"^class {owner}\b[^;]*?\{{\n(.*?)^\}};", code, flags=re.M | re.S)
+                self.assertTrue(any(re.search(rf"\b{member}\(", body) for body in bodies), function)
+
     def test_nothing_is_wrong(self):
         self.assertEqual(len(bare_metal.wrong("")), len(bare_metal.STEPS) + 1)
 
