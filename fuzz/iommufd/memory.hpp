@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include <sys/mman.h>
 
@@ -35,10 +36,18 @@ public:
     mprotect(at((pages - 2) * page), page, PROT_READ);
     munmap(at((pages - 1) * page), page);
   }
+  // What is at the beginning, where it can be read but no answer be written.
+  std::uint64_t copy_to_read_only(std::size_t size) {
+    std::byte* const to = at((pages - 2) * page);
+    mprotect(to, page, PROT_READ | PROT_WRITE);
+    std::memcpy(to, at_, size);
+    mprotect(to, page, PROT_READ);
+    return read_only();
+  }
   // Takes a page away that is neither a structure's nor data.
   void remove(std::size_t n) {
     constexpr std::size_t kept = 4;
-    munmap(at((kept + n % (pages - kept)) * page), page);
+    munmap(at((kept + n % (pages - 2 - kept)) * page), page);
   }
 
 private:

@@ -36,7 +36,8 @@ std::uint64_t Client::put(const Layout& layout) {
     at[layout.size + input_.below(32)] = std::byte{input_.byte()};
   }
   if (input_.one_in(64)) {
-    const std::uint64_t bad[] = {0, world_.memory.read_only(), world_.memory.missing(), world_.memory.missing() - 8};
+    const std::uint64_t bad[] = {0, world_.memory.copy_to_read_only(std::size_t{layout.size} + 64),
+                                 world_.memory.missing(), world_.memory.missing() - 8};
     return bad[input_.below(std::size(bad))];
   }
   return world_.memory.address(structure_at);
