@@ -24,8 +24,10 @@ base::Status fault_queue_alloc(Call& call) {
   auto status = call.respond();
   if (!status) {
     call.objects().remove(**added);
+    return status;
   }
-  return status;
+  (*added)->give_descriptor();
+  return {};
 }
 
 } // namespace sluice::iommufd::calls

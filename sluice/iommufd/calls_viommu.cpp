@@ -101,8 +101,10 @@ Status veventq_alloc(Call& call) {
   auto status = call.respond();
   if (!status) {
     call.objects().remove(**added);
+    return status;
   }
-  return status;
+  (*added)->give_descriptor();
+  return {};
 }
 
 namespace {

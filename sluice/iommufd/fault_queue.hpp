@@ -25,6 +25,7 @@ public:
   ~FaultQueue() override;
 
   int descriptor() const { return descriptor_->number(); }
+  void give_descriptor() { descriptor_->give(); }
 
   // What a device is called. As often as it is added it has to be removed.
   void add_source(iommu::Device& device, std::uint32_t id);

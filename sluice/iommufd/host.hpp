@@ -68,8 +68,9 @@ public:
   Channel& operator=(const Channel&) = delete;
   virtual ~Channel() = default;
 
-  // The client's end.
+  // The client's end, which is closed with ours until it is given to the client: then the client closes it.
   virtual int descriptor() const = 0;
+  virtual void give() = 0;
   // Never waits; false when the descriptor takes no more now. Any thread.
   virtual bool send(std::span<const std::byte> packet) = 0;
   // Packets that the client has not read.
@@ -108,7 +109,9 @@ public:
   QueueDescriptor& operator=(const QueueDescriptor&) = delete;
   virtual ~QueueDescriptor() = default;
 
+  // It is closed with us until it is given to the client: then the client closes it.
   virtual int number() const = 0;
+  virtual void give() = 0;
   // What poll() says; it can always be written. Never waits. Any thread.
   virtual void set_readable(bool readable) = 0;
   // Whether a client still has it open.

@@ -23,6 +23,7 @@ public:
   ~Veventq() override;
 
   int descriptor() const { return channel_->descriptor(); }
+  void give_descriptor() { channel_->give(); }
   void on_event(std::span<const std::byte> record) override;
   void on_loss() override;
   void on_room() override;

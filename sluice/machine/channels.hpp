@@ -32,13 +32,20 @@ private:
   class Channel final : public iommufd::Channel {
   public:
     explicit Channel(std::unique_ptr<hosted::PacketSocket> socket) : socket_{std::move(socket)} {}
+    ~Channel() override {
+      if (!given_) {
+        close_straight(socket_->client_end());
+      }
+    }
     int descriptor() const override { return socket_->client_end(); }
+    void give() override { given_ = true; }
     bool send(std::span<const std::byte> packet) override { return socket_->send(packet); }
     std::size_t unread() const override { return socket_->unread(); }
     bool connected() const override { return socket_->connected(); }
 
   private:
     std::unique_ptr<hosted::PacketSocket> socket_;
+    bool given_{};
   };
 
   hosted::PacketSockets sockets_;

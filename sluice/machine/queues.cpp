@@ -31,10 +31,12 @@ bool inode_of(int fd, std::pair<dev_t, ino_t>& inode) {
   return true;
 }
 
-// Straight to the kernel: these descriptors are shown to the program as something else.
-void close_descriptor(int fd) { syscall(SYS_close, fd); }
-
 } // namespace
+
+void close_straight(int fd) {
+  const SavedErrno keep;
+  syscall(SYS_close, fd);
+}
 
 std::int64_t QueueLink::read(int fd, std::uint64_t buffer, std::uint64_t count, std::uint64_t offset) {
   const SavedErrno keep;
@@ -77,9 +79,6 @@ base::Result<std::unique_ptr<QueueDescriptor>> QueueDescriptor::open(Queues& que
     const platform::MutexGuard guard{queues.sync_, queues.mutex_};
     queues.links_[queue->inode_] = queue->link_;
   }
-  if (queues.on_open) {
-    queues.on_open(ends[0], queue->link_);
-  }
   return queue;
 }
 
@@ -96,7 +95,17 @@ QueueDescriptor::~QueueDescriptor() {
     const platform::MutexGuard guard{queues_.sync_, link_->mutex_};
     link_->file_ = nullptr;
   }
-  close_descriptor(ours_);
+  close_straight(ours_);
+  if (!given_) {
+    close_straight(client_);
+  }
+}
+
+void QueueDescriptor::give() {
+  given_ = true;
+  if (queues_.on_give) {
+    queues_.on_give(client_, link_);
+  }
 }
 
 void QueueDescriptor::set_readable(bool readable) {

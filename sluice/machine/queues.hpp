@@ -12,6 +12,9 @@
 
 namespace sluice::machine {
 
+// Straight to the kernel: a program may be shown its descriptors as something else.
+void close_straight(int fd);
+
 // A client's view of a queue: it may go on calling when the queue has ended, but not when its host has.
 class QueueLink {
 public:
@@ -36,8 +39,8 @@ public:
 
   // Null: none of ours.
   std::shared_ptr<QueueLink> find(int fd);
-  // Told of each new one, for whoever leads programs here; before there is any.
-  std::function<void(int fd, std::shared_ptr<QueueLink> link)> on_open;
+  // Told of each that a client is given, for whoever leads programs here; before there is any.
+  std::function<void(int fd, std::shared_ptr<QueueLink> link)> on_give;
 
 private:
   friend class QueueDescriptor;
@@ -57,6 +60,7 @@ public:
   ~QueueDescriptor() override;
 
   int number() const override { return client_; }
+  void give() override;
   // A byte that is there already stays until the client's next read(): poll() may say too much in between.
   void set_readable(bool readable) override;
   bool connected() const override;
@@ -69,6 +73,7 @@ private:
   Queues::Inode inode_{};
   int client_;
   int ours_;
+  bool given_{};
 };
 
 } // namespace sluice::machine

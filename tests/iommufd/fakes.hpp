@@ -366,6 +366,7 @@ public:
 class FakeChannel final : public Channel {
 public:
   int descriptor() const override { return 77; }
+  void give() override { given = true; }
   bool send(std::span<const std::byte> packet) override {
     if (full) {
       return false;
@@ -379,6 +380,7 @@ public:
   std::deque<std::vector<std::byte>> sent;
   bool full{};
   bool open{true};
+  bool given{};
 };
 
 class FakeQueueDescriptor final : public QueueDescriptor {
@@ -386,11 +388,13 @@ public:
   explicit FakeQueueDescriptor(int& live) : live_{live} { ++live_; }
   ~FakeQueueDescriptor() override { --live_; }
   int number() const override { return 78; }
+  void give() override { given = true; }
   void set_readable(bool now) override { readable = now; }
   bool connected() const override { return open; }
 
   bool readable{};
   bool open{true};
+  bool given{};
 
 private:
   int& live_;

@@ -98,6 +98,13 @@ TEST_F(Faults, ARequestWithoutPasidHasNone) {
   EXPECT_EQ(records[0].pasid, 0u);
 }
 
+TEST_F(Faults, TheDescriptorIsTheClientsWhenTheCallHasSucceeded) {
+  EXPECT_TRUE(c.channels.last_queue->given);
+  c.caller.read_only_from = Client::at;
+  EXPECT_EQ(c.fault_queue(), 0u);
+  EXPECT_EQ(c.channels.live_queues, 1) << "and no other is left";
+}
+
 TEST_F(Faults, NothingThereIsZeroAndNoError) {
   EXPECT_EQ(read(record), 0);
   EXPECT_EQ(read(0), 0);

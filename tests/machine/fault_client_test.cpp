@@ -1,3 +1,4 @@
+#include "guest.hpp"
 #include "host_client.hpp"
 
 #include <sluice/hosted/random.hpp>
@@ -197,6 +198,52 @@ TEST_F(FaultClient, ADescriptorOutlivesItsContext) {
   EXPECT_EQ(link->write(0, 8), -EINVAL);
   EXPECT_EQ(host.queues().find(fd), nullptr);
   EXPECT_TRUE(host.tear_down().nothing());
+}
+
+// A guest that lets its own faults wait: they are its monitor's to hand on.
+TEST_F(FaultClient, AStallOfAGuestsOwnStageIsReadWithTheGuestsAddress) {
+  namespace a = uapi::arm_smmuv3;
+  constexpr std::uint64_t ipa = 0x8000'0000;
+  GuestMemory memory{ram.at, ram.size, ipa};
+  const std::uint64_t root = memory.alloc();
+  const std::uint64_t data = memory.alloc();
+  const std::uint64_t cds = memory.cd_table(root, 4);
+  const std::uint64_t word = cds + 8 * arch::Cd::S.word;
+  memory.put(word, memory.get(word) | arch::Cd::S.mask);
+  ASSERT_EQ(iommu.map(ioas, ipa, ram.at, ram.size), 0);
+  i::ViommuAlloc viommu;
+  viommu.type = a::viommu_type;
+  viommu.dev_id = engine.id;
+  viommu.hwpt_id = iommu.nest_parent(engine.id, ioas);
+  ASSERT_EQ(iommu.call(viommu), 0);
+  i::VdeviceAlloc name;
+  name.viommu_id = viommu.out_viommu_id;
+  name.dev_id = engine.id;
+  name.virt_id = 0x900;
+  ASSERT_EQ(iommu.call(name), 0);
+  const a::NestedSte ste = guest_stage1(cds);
+  i::HwptAlloc nested;
+  nested.flags = i::hwpt_fault_id_valid;
+  nested.dev_id = engine.id;
+  nested.pt_id = viommu.out_viommu_id;
+  nested.data_type = a::hwpt_data_type;
+  nested.data_len = sizeof ste;
+  nested.data_uptr = pointer(&ste);
+  nested.fault_id = queue;
+  ASSERT_EQ(iommu.call(nested), 0);
+  ASSERT_EQ(engine.attach(nested.out_hwpt_id), 0);
+  std::jthread monitor{[&] {
+    ASSERT_TRUE(readable());
+    const auto records = take();
+    ASSERT_EQ(records.size(), 1U);
+    EXPECT_EQ(records[0].addr & ~0xfffULL, iova);
+    memory.map(root, iova, data);
+    EXPECT_EQ(answer(records[0].cookie, i::page_response_success), 8);
+  }};
+  model::Port port{host.hardware(0)};
+  EXPECT_EQ(access(port, iova + 8), Kind::served);
+  monitor.join();
+  EXPECT_EQ(memory.get(data + 8), iova + 8);
 }
 
 // Two threads of accesses; the client serves some, refuses some, leaves some; tables are replaced and detached with

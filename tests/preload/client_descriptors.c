@@ -2,6 +2,7 @@
 #include "client.h"
 
 #include <dirent.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -66,6 +67,30 @@ static void ranges_are_closed(void) {
   EXPECT(plain() == a && is_plain(a) && close(a) == 0);
 }
 
+static void queues_are_read_and_written(void) {
+  int iommu = open("/dev/iommu", O_RDWR);
+  struct {
+    uint32_t size, flags, id, fd;
+  } q = {sizeof q, 0, 0, 0};
+  EXPECT(ioctl(iommu, FAULT_QUEUE_ALLOC, &q) == 0);
+  int fd = (int)q.fd;
+  char record[40];
+  EXPECT(read(fd, record, 40) == 0 && pread(fd, record, 40, 0) == 0);
+  EXPECT(fails_with(ESPIPE, (int)read(fd, record, 39)));
+  EXPECT(fails_with(ESPIPE, (int)pread(fd, record, 40, 40)));
+  uint32_t response[2] = {1, 0};
+  EXPECT(fails_with(EINVAL, (int)write(fd, response, 8)));
+  EXPECT(fails_with(ESPIPE, (int)write(fd, response, 7)));
+  EXPECT(fails_with(EFAULT, (int)write(fd, NULL, 8)));
+  EXPECT(fails_with(ENOTTY, ioctl(fd, IOAS_ALLOC, &q)));
+  struct pollfd p = {fd, POLLIN | POLLOUT, 0};
+  EXPECT(poll(&p, 1, 0) == 1 && p.revents == POLLOUT);
+  int copy = dup(fd);
+  EXPECT(close(fd) == 0 && fails_with(EBUSY, destroy(iommu, q.id)));
+  EXPECT(read(copy, record, 40) == 0);
+  EXPECT(close(copy) == 0 && destroy(iommu, q.id) == 0 && close(iommu) == 0);
+}
+
 static void errors_are_the_kernels(void) {
   int iommu = open("/dev/iommu", O_RDWR), device = open("/dev/vfio/devices/vfio0", O_RDWR), other = plain();
   EXPECT(iommu >= 0 && device >= 0);
@@ -113,6 +138,7 @@ void check_descriptors(void) {
   opens_are_independent();
   numbers_are_used_again();
   ranges_are_closed();
+  queues_are_read_and_written();
   errors_are_the_kernels();
   others_pass();
 }

@@ -85,6 +85,18 @@ int Descriptors::add(std::shared_ptr<File> file, std::uint64_t size, int number)
   return fd;
 }
 
+void Descriptors::adopt(int fd, std::shared_ptr<File> file) {
+  if (fd < 0 || fd >= descriptor_limit) {
+    return;
+  }
+  std::shared_ptr<File> stale; // ends after the lock
+  const std::lock_guard guard{mutex_};
+  owner_ = getpid();
+  stale = std::exchange(entries_[fd].file, std::move(file));
+  entries_[fd].inode = inode_of(fd);
+  mark(fd, true);
+}
+
 bool Descriptors::in_owner() const { return owner_ == getpid(); }
 
 void Descriptors::copied(int fd, int copy) {

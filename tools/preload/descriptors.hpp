@@ -24,9 +24,13 @@ public:
   virtual int ioctl(std::uint32_t number, std::uint64_t argument) = 0;
   virtual ssize_t pread(void* into, std::size_t size, std::uint64_t offset);
   virtual ssize_t pwrite(const void* from, std::size_t size, std::uint64_t offset);
+  // Whether read() and write() on `fd` are its own affair, too.
+  virtual bool is_stream() const { return false; }
+  virtual ssize_t read(int /*fd*/, void* /*into*/, std::size_t /*size*/) { return 0; }
+  virtual ssize_t write(const void* from, std::size_t size) { return pwrite(from, size, 0); }
   // The error of mmap(), or 0 where the memory file is what is to be mapped.
   virtual int map(int protection, int flags) = 0;
-  // st_rdev of the character device.
+  // st_rdev of the character device; 0: it is none.
   virtual std::uint64_t device_number() const = 0;
 };
 
@@ -37,8 +41,9 @@ namespace detail {
 inline constinit std::array<std::atomic<bool>, descriptor_limit> ours{};
 }
 
-// Which descriptors are ours. Each is a memory file of the kernel, so that it can be mapped, duplicated and closed like
-// any other, and is known again by its inode when a number has been reused behind our back.
+// Which descriptors are ours. Each is a memory file of the kernel, or a socket that was adopted, so that it can be
+// mapped, duplicated and closed like any other, and is known again by its inode when a number has been reused behind
+// our back.
 class Descriptors {
 public:
   // One load for a descriptor that is not ours.
@@ -51,6 +56,8 @@ public:
   // A new descriptor for the file: of that number, which has to be free, or any. `size` is that of the memory file. -1
   // with errno set.
   int add(std::shared_ptr<File> file, std::uint64_t size, int number = -1);
+  // A descriptor of the kernel's is the file from now on.
+  void adopt(int fd, std::shared_ptr<File> file);
   // `copy` is another descriptor of the same file.
   void copied(int fd, int copy);
   // The number is closed, or about to be: the file may end here.

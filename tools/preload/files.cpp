@@ -132,6 +132,30 @@ public:
   }
 };
 
+// A queue that /dev/iommu has handed out.
+class Queue final : public File {
+public:
+  explicit Queue(std::shared_ptr<machine::QueueLink> link) : link_{std::move(link)} {}
+
+  int ioctl(std::uint32_t, std::uint64_t) override { return -ENOTTY; }
+  bool is_stream() const override { return true; }
+  ssize_t read(int fd, void* into, std::size_t size) override {
+    return link_->read(fd, reinterpret_cast<std::uint64_t>(into), size);
+  }
+  ssize_t pread(void* into, std::size_t size, std::uint64_t offset) override {
+    constexpr int whatever_polls_stays = -1;
+    return link_->read(whatever_polls_stays, reinterpret_cast<std::uint64_t>(into), size, offset);
+  }
+  ssize_t pwrite(const void* from, std::size_t size, std::uint64_t offset) override {
+    return link_->write(reinterpret_cast<std::uint64_t>(from), size, offset);
+  }
+  int map(int, int) override { return -ENODEV; }
+  std::uint64_t device_number() const override { return 0; }
+
+private:
+  std::shared_ptr<machine::QueueLink> link_;
+};
+
 int open_marker() {
   const int fd = memfd_create("sluice-marker", MFD_CLOEXEC);
   if (fd >= 0 && (write(fd, "", 1) != 1 || lseek(fd, 0, SEEK_SET) != 0)) {
@@ -195,6 +219,10 @@ void make_given_descriptors() {
            errno == EBADF || errno == EMFILE ? "expected a number below `ulimit -n` and 65536" : std::strerror(errno));
     }
   }
+}
+
+void give_queue(int fd, std::shared_ptr<machine::QueueLink> link) {
+  descriptors().adopt(fd, std::make_shared<Queue>(std::move(link)));
 }
 
 vfio::Iommufds& open_files() {

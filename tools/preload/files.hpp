@@ -2,6 +2,7 @@
 
 #include "paths.hpp"
 
+#include <sluice/machine/queues.hpp>
 #include <sluice/platform/log.hpp>
 #include <sluice/vfio/host.hpp>
 
@@ -14,6 +15,9 @@ void make_given_descriptors();
 
 // Which of our descriptors are /dev/iommu.
 vfio::Iommufds& open_files();
+
+// A client has been given a queue.
+void give_queue(int fd, std::shared_ptr<machine::QueueLink> link);
 
 // What the driver has to say.
 void report_note(const platform::Note& note);

@@ -72,6 +72,7 @@ void make(State& s) {
   try {
     s.host = std::make_unique<machine::Host>(machine_config());
     s.host->set_iommufds(open_files());
+    s.host->queues().on_give = give_queue;
     s.host->port().log.set_sink(report_note);
     if (!settings().messages.empty()) {
       s.messages = std::make_unique<QtestMessages>(settings().messages);

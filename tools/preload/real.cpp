@@ -40,6 +40,8 @@ Real find_all() {
   find(r.fcntl, "fcntl");
   find(r.fcntl64, "fcntl64");
   find(r.ioctl, "ioctl");
+  find(r.read, "read");
+  find(r.write, "write");
   find(r.pread, "pread");
   find(r.pread64, "pread64");
   find(r.pwrite, "pwrite");

@@ -43,6 +43,8 @@ struct Real {
   decltype(&::fcntl) fcntl;
   decltype(&::fcntl64) fcntl64;
   decltype(&::ioctl) ioctl;
+  decltype(&::read) read;
+  decltype(&::write) write;
   decltype(&::pread) pread;
   decltype(&::pread64) pread64;
   decltype(&::pwrite) pwrite;
