@@ -103,8 +103,10 @@ bool Configuration::apply_context(const LiveRegisters& registers, const Ste& ste
   if (!find_cd(regime, ste, sid, ssid.value_or(0), cd, fault)) {
     return false;
   }
-  if (cd_illegal(cd, ste, world, facts_) != BadCd::none) {
-    return fail(fault, EventType::C_BAD_CD);
+  if (const BadCd bad = cd_illegal(cd, ste, world, facts_); bad != BadCd::none) {
+    fail(fault, EventType::C_BAD_CD);
+    fault.no_cd = bad == BadCd::n1_v0;
+    return false;
   }
   regime.s1 = stage1_of(cd, world, facts_);
   const auto vmid = vmid_of(registers, ste);

@@ -106,7 +106,9 @@ const PortCore::Binding* PortCore::bind(const Request& r) {
   }
   b = {};
   if (!configuration_.resolve(registers_, r.stream_id, r.substream_id, regime, fault_)) {
-    if (fault_.event == arch::EventType::C_BAD_STE || fault_.event == arch::EventType::C_BAD_CD) {
+    // A SubstreamID without a CD is one that nobody uses at the moment, which is no mistake.
+    const bool unused = fault_.no_cd && r.substream_id;
+    if (fault_.event == arch::EventType::C_BAD_STE || (fault_.event == arch::EventType::C_BAD_CD && !unused)) {
       history_.illegal(key);
     }
     return nullptr;

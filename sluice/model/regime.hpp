@@ -21,6 +21,7 @@ struct Fault {
   bool stall{};      // 5.5 S, S2S
   Outcome::Kind outcome{Outcome::Kind::aborted};
   bool stage2{};
+  bool no_cd{};     // C_BAD_CD because of 5.4 V
   bool ttd_write{}; // 7.3.16 TTRnW is 0: the update of a descriptor
   arch::EventClass event_class{arch::EventClass::in};
   std::uint64_t ipa{};

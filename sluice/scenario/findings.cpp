@@ -5,8 +5,9 @@
 namespace sluice::scenario {
 
 std::string_view name(Rule rule) {
-  constexpr std::array<std::string_view, rules> names{"bytes",  "hitless", "unmap", "event", "quiet", "queues",
-                                                      "counts", "stalls",  "leaks", "host",  "work"};
+  constexpr std::array<std::string_view, rules> names{"bytes",    "hitless", "unmap",  "event", "quiet",
+                                                      "queues",   "counts",  "stalls", "leaks", "stale",
+                                                      "software", "host",    "work"};
   return names.at(static_cast<std::size_t>(rule));
 }
 
@@ -21,6 +22,8 @@ std::string_view sentence(Rule rule) {
       "driver and SMMU count the same commands, SYNCs and events",
       "each access that waited went on where its page was mapped, and ended where there is none",
       "nothing was left behind: memory, commands, events",
+      "the SMMU used nothing that it should have been told to forget",
+      "the driver did nothing that the manual forbids",
       "no guest's input disturbed the host: no wait ran out, no command was in error, no event was lost",
       "each kind of change was made while traffic ran",
   };

@@ -13,19 +13,21 @@ namespace sluice::scenario {
 
 // What a run is judged by.
 enum class Rule : std::uint8_t {
-  bytes,   // data
-  hitless, // changes, as the endpoints saw them
-  unmap,   // unmapped memory
-  event,   // events that have to come
-  quiet,   // events that must not come
-  queues,  // waits, commands and calls
-  counts,  // both sides' counters
-  stalls,  // accesses that wait
-  leaks,   // what is left behind
-  host,    // the host of guests
-  work,    // whether enough was done for the other rules to mean something
+  bytes,    // data
+  hitless,  // changes, as the endpoints saw them
+  unmap,    // unmapped memory
+  event,    // events that have to come
+  quiet,    // events that must not come
+  queues,   // waits, commands and calls
+  counts,   // both sides' counters
+  stalls,   // accesses that wait
+  leaks,    // what is left behind
+  stale,    // the model's detector of stale uses
+  software, // and of what software must not do
+  host,     // the host of guests
+  work,     // whether enough was done for the other rules to mean something
 };
-constexpr std::size_t rules = 11;
+constexpr std::size_t rules = 13;
 
 // A word for command lines and data, a sentence for people.
 std::string_view name(Rule rule);

@@ -1,0 +1,175 @@
+#include <sluice/scenario/worker.hpp>
+
+#include <sluice/hosted/errc.hpp>
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace sluice::scenario {
+
+using Step = Operation::Kind;
+using Refusal = World::Refusal;
+
+namespace {
+
+constexpr std::uint32_t relax_every = 4; // details
+
+// An Operation of a list that was changed by hand names things that there are.
+template <class T>
+T& pick(std::vector<std::unique_ptr<T>>& all, std::uint32_t number) {
+  return *all[number % all.size()];
+}
+
+} // namespace
+
+LongCounts& LongCounts::operator+=(const LongCounts& other) {
+  for (std::size_t i = 0; i < done.size(); ++i) {
+    done[i] += other.done[i];
+  }
+  replaced += other.replaced;
+  refused_attaches += other.refused_attaches;
+  hitless += other.hitless;
+  served += other.served;
+  refused += other.refused;
+  stalled += other.stalled;
+  during += other.during;
+  unknown += other.unknown;
+  recorded += other.recorded;
+  return *this;
+}
+
+Worker::Worker(World& world, std::uint32_t actor) : world_{world}, actor_{actor}, port_{world.node.model()} {}
+
+void Worker::run(std::span<const Operation> all) {
+  for (const Operation& o : all) {
+    if (o.actor != actor_) {
+      continue;
+    }
+    if (world_.findings.any()) {
+      return;
+    }
+    counts_.done[static_cast<std::size_t>(o.kind)] += step(o) ? 1 : 0;
+    if (waiting_) {
+      follow_up();
+    }
+    if (o.details % relax_every == 0) {
+      world_.common.platform.time.relax();
+    }
+  }
+}
+
+bool Worker::step(const Operation& o) {
+  const std::size_t cell = o.second % cell_pages.size();
+  switch (o.kind) {
+  case Step::access:
+    return access(o);
+  case Step::attach:
+    return attach(pick(world_.targets, o.first), pick(world_.realms, o.second));
+  case Step::detach:
+    return detach(pick(world_.targets, o.first));
+  case Step::map:
+    return pick(world_.realms, o.first).map(cell, o.details % 4 != 0);
+  case Step::unmap:
+    return pick(world_.realms, o.first).unmap(cell);
+  case Step::defer:
+    return pick(world_.realms, o.first).defer(cell);
+  case Step::flush:
+    return pick(world_.realms, o.first).flush();
+  case Step::dirty:
+    return pick(world_.realms, o.first).read_dirty(o.details % 2 == 0);
+  case Step::rebind:
+    return pick(world_.realms, o.first).rebind();
+  case Step::rebirth:
+    return pick(world_.realms, o.first).rebirth();
+  case Step::end_process:
+    return pick(world_.realms, o.first).end_process();
+  case Step::remove:
+    return world_.remove(pick(world_.devices, o.first));
+  case Step::add:
+    return world_.add(pick(world_.devices, o.first));
+  case Step::handler:
+    return pick(world_.realms, o.first).serve(o.details % 4 != 0);
+  case Step::finish:
+    wait_for_end();
+    return true;
+  }
+  return false;
+}
+
+bool Worker::attach(LongTarget& target, Realm& realm) {
+  LongDevice& device = target.device;
+  if (!device.lock.share()) {
+    return false;
+  }
+  iommu::Device* const d = device.device.load();
+  if (d == nullptr || &realm == target.realm || !realm.guests.share()) {
+    device.lock.unshare();
+    return false;
+  }
+  const std::uint64_t since = world_.moments.next();
+  target.is.begin(&realm);
+  const bool replaces = target.realm != nullptr;
+  const iommu::Options hitless{.require_hitless = true};
+  const auto change =
+      replaces ? d->replace(realm.domain(), target.at, hitless) : d->attach(realm.domain(), target.at, hitless);
+  attached(target, realm, change, world_.refusal(target, realm, since, world_.moments.next()));
+  if (change) {
+    target.is.end();
+    counts_.replaced += replaces ? 1 : 0;
+    if (Realm* const old = std::exchange(target.realm, &realm)) {
+      old->guests.unshare();
+    }
+  } else {
+    target.is.cancel();
+    realm.guests.unshare();
+  }
+  device.lock.unshare();
+  return change.ok();
+}
+
+void Worker::attached(const LongTarget& target, const Realm& realm, const base::Result<iommu::Change>& change,
+                      Refusal refusal) {
+  const auto report = [&](const std::string& what) {
+    world_.findings.add(Rule::queues, fmt::format("{} to {}: {}", target.describe(), realm.describe(), what));
+  };
+  if (!change) {
+    ++counts_.refused_attaches;
+    if (refusal == Refusal::wrong) {
+      report(fmt::format("refused with {}", hosted::name(change.error())));
+    }
+    return;
+  }
+  counts_.hitless += change->hitless ? 1 : 0;
+  if (refusal == Refusal::certain) {
+    report("was not refused");
+  }
+  if (!change->confirmed) {
+    report("was not confirmed in time");
+  }
+  if (!change->hitless) {
+    world_.findings.add(Rule::hitless, fmt::format("{} to {}: not hitless", target.describe(), realm.describe()));
+  }
+}
+
+bool Worker::detach(LongTarget& target) {
+  LongDevice& device = target.device;
+  if (!device.lock.share()) {
+    return false;
+  }
+  Realm* const realm = std::exchange(target.realm, nullptr);
+  if (realm != nullptr) {
+    target.is.begin(nullptr);
+    const auto change = device.device.load()->detach(target.at);
+    target.is.end();
+    realm->guests.unshare();
+    if (!change || !change->confirmed) {
+      world_.findings.add(Rule::queues, fmt::format("{}: detach failed: {}", target.describe(),
+                                                    change ? "not confirmed" : hosted::name(change.error())));
+    }
+  }
+  device.lock.unshare();
+  return realm != nullptr;
+}
+
+} // namespace sluice::scenario
