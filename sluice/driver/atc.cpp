@@ -53,6 +53,7 @@ void AtcBatch::flush() {
     return;
   }
   const Status told = queue_.submit(std::span{commands_}.first(count_));
+  queue_.count_atc_invalidations(count_);
   sent_ += static_cast<std::uint32_t>(count_) + 1;
   syncs_ += 1;
   note(told);
@@ -68,6 +69,7 @@ void AtcBatch::find_deaf() {
       continue;
     }
     const Status alone = queue_.submit(commands_[i]);
+    queue_.count_atc_invalidations(1);
     sent_ += 2;
     syncs_ += 1;
     if (alone == Errc::atc_timed_out) {

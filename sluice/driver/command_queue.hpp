@@ -60,6 +60,9 @@ public:
   std::uint64_t syncs() const { return syncs_.load(base::Order::relaxed); }
   std::uint64_t doorbells() const { return doorbells_.load(base::Order::relaxed); }
   std::uint64_t failures() const { return failures_.count(); }
+  std::uint64_t atc_invalidations() const { return atc_invalidations_.load(base::Order::relaxed); }
+  // Who submits them counts them.
+  void count_atc_invalidations(std::uint64_t n) { atc_invalidations_.fetch_add(n, base::Order::relaxed); }
 
 private:
   using Order = base::Order;
@@ -129,6 +132,7 @@ private:
   base::Atomic<std::uint64_t> syncs_{0};                 // counted by who is in charge
   base::Atomic<std::uint64_t> doorbells_{0};
   alignas(64) base::Atomic<std::uint64_t> consumed_{0}; // positions below are consumed; seldom up to date
+  base::Atomic<std::uint64_t> atc_invalidations_{0};
 };
 
 } // namespace sluice::driver

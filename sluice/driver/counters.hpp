@@ -21,7 +21,9 @@ struct Counters {
   std::uint64_t invalidations_by_range{}; // ... of ranges, IDR3.RIL
   std::uint64_t invalidations_of_all{};   // ... to forget a whole ASID or VMID
   std::uint64_t asids_moved{};            // of domains that had one of a process's
+  std::uint64_t atc_invalidations{};      // CMD_ATC_INVs
   std::uint64_t events{};                 // records read
+  std::uint64_t stalls{};                 // of those: the transaction waits. 3.12.2
   std::uint64_t events_unknown{};         // of a StreamID that no device has
   std::uint64_t events_unhandled{};       // nobody wanted them
   std::uint64_t events_of_guests{};       // handed on to a guest

@@ -72,6 +72,9 @@ bool Smmu::on_record(const Event& event, bool may_wait) {
   SmmuDevice* device = parts_->streams.owner(fault.requester);
   fault.device = device;
   bool served = false;
+  if (fault.stalled) {
+    stalls_.fetch_add(1, Order::relaxed);
+  }
   if (fault.stalled && stalls_lost_.load(Order::acquire) == 0) {
     const iommu::PageRequest page{fault.iova, !fault.write, fault.write, fault.execute, fault.privileged};
     const auto arrival = parts_->page_requests.add(asker_of(fault), page, true);

@@ -36,6 +36,8 @@ Counters Smmu::counters() const {
   c.invalidations_by_range = parts_->invalidations.ranges.load(Order::relaxed);
   c.invalidations_of_all = parts_->invalidations.everything.load(Order::relaxed);
   c.asids_moved = parts_->asids_moved.load(Order::relaxed);
+  c.atc_invalidations = parts_->commands.atc_invalidations();
+  c.stalls = stalls_.load(Order::relaxed);
   c.events = events_.records();
   c.events_unknown = unknown_streams_.load(Order::relaxed);
   c.events_unhandled = unhandled_.load(Order::relaxed);

@@ -129,6 +129,7 @@ private:
   Handler page_request_handler_;
   base::Atomic<std::uint32_t> stalls_lost_{0}; // since a record could not be written; end_stalls() is due
   bool touched_{};                             // registers have been written
+  base::Atomic<std::uint64_t> stalls_{0};
   base::Atomic<std::uint64_t> unknown_streams_{0};
   base::Atomic<std::uint64_t> unhandled_{0};
   base::Atomic<std::uint64_t> guest_events_{0};

@@ -152,9 +152,12 @@ Status SvaDomain::tell(std::uint64_t address, std::uint64_t size) {
   if (shared_ && size != 0) {
     told = {};
   } else if (size == 0) {
-    told = parts_.commands.submit(invalidate_all(tag_));
+    const Invalidation todo{tag_};
+    parts_.invalidations.count(todo);
+    told = parts_.commands.submit(todo.commands());
   } else {
     const Invalidation todo{gather, tag_, granule_, parts_.capabilities.range_invalidate};
+    parts_.invalidations.count(todo);
     told = parts_.commands.submit(todo.commands());
   }
   if (told && audience_.any_atc()) {

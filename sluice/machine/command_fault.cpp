@@ -41,6 +41,8 @@ bool SpoiledMmio::spoils(Opcode opcode) const {
     return opcode == Opcode::CMD_SYNC;
   case CommandFault::atc: // 4.5.1
     return opcode == Opcode::CMD_ATC_INV;
+  case CommandFault::resume: // 4.7.1
+    return opcode == Opcode::CMD_RESUME;
   }
   return false;
 }

@@ -10,7 +10,7 @@
 namespace sluice::machine {
 
 // Commands that get lost between driver and SMMU.
-enum class CommandFault : std::uint8_t { none, tlbi, cfgi, sync, atc };
+enum class CommandFault : std::uint8_t { none, tlbi, cfgi, sync, atc, resume };
 
 // A register frame that spoils what is in the command queue: when CMDQ_PROD moves, each command of the planted kind
 // between the old and the new value becomes a legal one of another kind, for a tag or stream that nobody has.

@@ -15,7 +15,7 @@ class LongJob {
 public:
   LongJob(const LongJobOptions& options, std::span<const Operation> operations)
       : options_{options}, operations_{operations}, world_{{options.seed, options.actors, options.seeded, true,
-                                                            options.adverse},
+                                                            options.adverse, options.on_note},
                                                            findings_} {}
 
   LongJobReport run();
@@ -118,6 +118,7 @@ void LongJob::look_at_remains() {
 
 LongJobReport LongJob::run() {
   report_.options = options_;
+  report_.operations = operations_.size();
   auto& time = world_.machine.port().time;
   world_.node.mmio().plant(options_.fault);
   const std::uint64_t begin = time.now_ns();

@@ -19,12 +19,14 @@ struct LongJobOptions {
   bool seeded{true};             // one at a time in an order given by the seed, which repeats exactly; else threads
   bool adverse{true};            // the SMMU does whatever it may
   machine::CommandFault fault{machine::CommandFault::none};
+  std::function<void(const platform::Note&)> on_note{}; // of the driver's; any thread
 };
 
 struct LongJobReport {
   std::vector<Check> checks;
   LongJobOptions options;
-  double seconds{}; // virtual, where the run was seeded
+  std::size_t operations{}; // of the list
+  double seconds{};         // virtual, where the run was seeded
   LongCounts counts;
   std::uint64_t events{}, events_explained{};
   std::uint64_t stale_uses{}, software_faults{};

@@ -104,8 +104,8 @@ void MainJob::change(const std::function<void(const MainJobProgress&)>& progress
 }
 
 void MainJob::compare_counters() {
-  const driver::Counters driver = node_.driver().counters();
-  const model::Counters smmu = node_.model().counters();
+  const driver::Counters& driver = report_.driver = node_.driver().counters();
+  const model::Counters& smmu = report_.smmu = node_.model().counters();
   report_.commands = {driver.commands, smmu.commands};
   report_.syncs = {driver.syncs, smmu.syncs};
   report_.events = {driver.events, smmu.events_recorded};
@@ -171,6 +171,7 @@ void MainJob::judge_work() {
 }
 
 MainJobReport MainJob::run(const std::function<void(const MainJobProgress&)>& progress) {
+  machine_.port().log.set_sink(options_.on_note);
   changer_->attach_all();
   node_.mmio().plant(options_.fault);
   begin_ns_ = machine_.port().time.now_ns();

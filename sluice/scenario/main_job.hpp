@@ -20,6 +20,7 @@ struct MainJobOptions {
   bool seeded{false};        // one thread at a time in an order given by the seed: repeats exactly
   bool store_buffers{false}; // of the explorer; seeded, and in the explore build
   machine::CommandFault fault{machine::CommandFault::none};
+  std::function<void(const platform::Note&)> on_note{}; // of the driver's; any thread
 };
 
 // How far a run is.
@@ -44,6 +45,8 @@ struct MainJobReport {
   TrafficSums traffic;
   std::uint64_t events_expected{}, events_unexpected{};
   BothSides commands, syncs, events;
+  driver::Counters driver;
+  model::Counters smmu;
   std::uint64_t spoiled{}; // commands, by the planted fault
   machine::Remains remains;
 

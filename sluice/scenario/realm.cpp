@@ -305,7 +305,8 @@ bool Realm::read_dirty(bool clear) {
 }
 
 bool Realm::rebind() {
-  if (options_.kind != RealmKind::process || ended_.load() || !guests.take()) {
+  const Holding held{*cells_.front()}; // so that the process does not end meanwhile
+  if (options_.kind != RealmKind::process || !held || ended_.load() || !guests.take()) {
     return false;
   }
   end_domain();

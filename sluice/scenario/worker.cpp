@@ -1,6 +1,7 @@
 #include <sluice/scenario/worker.hpp>
 
 #include <sluice/hosted/errc.hpp>
+#include <sluice/hosted/scratch.hpp>
 
 #include <fmt/format.h>
 
@@ -39,7 +40,10 @@ LongCounts& LongCounts::operator+=(const LongCounts& other) {
   return *this;
 }
 
-Worker::Worker(World& world, std::uint32_t actor) : world_{world}, actor_{actor}, port_{world.node.model()} {}
+// Virtual time passes only where somebody waits; free threads may be held up.
+Worker::Worker(World& world, std::uint32_t actor)
+    : world_{world}, actor_{actor}, limit_us_{world.machine.schedule().seeded() ? 100'000U : 20'000'000U},
+      port_{world.node.model()} {}
 
 void Worker::run(std::span<const Operation> all) {
   for (const Operation& o : all) {
@@ -49,7 +53,11 @@ void Worker::run(std::span<const Operation> all) {
     if (world_.findings.any()) {
       return;
     }
-    counts_.done[static_cast<std::size_t>(o.kind)] += step(o) ? 1 : 0;
+    try {
+      counts_.done[static_cast<std::size_t>(o.kind)] += step(o) ? 1 : 0;
+    } catch (const hosted::SetupError& error) { // a domain could not be made anew
+      world_.findings.add(Rule::queues, error.what());
+    }
     if (waiting_) {
       follow_up();
     }

@@ -74,6 +74,7 @@ private:
 
   World& world_;
   const std::uint32_t actor_;
+  const std::uint64_t limit_us_; // for an event, and for the end of an access that waits
   model::Port port_;
   std::array<std::byte, 512> buffer_{};
   std::array<std::byte, 512> waiting_buffer_{};

@@ -14,7 +14,6 @@ namespace sluice::scenario {
 
 namespace {
 
-constexpr std::uint64_t limit_us = 2'000'000; // for an event, and for the end of an access that waits
 constexpr std::uint64_t longest_read = 256;
 using OutcomeKind = model::Outcome::Kind;
 
@@ -80,7 +79,7 @@ bool Worker::access(const Operation& o) {
     const auto bytes = buffer_;
     wait_for_end(); // of an earlier one
     world_.witness.postpone(actor_);
-    waiting_ = {a, since, result.stall, size, world_.common.platform.time.now_ns() + limit_us * 1000};
+    waiting_ = {a, since, result.stall, size, world_.common.platform.time.now_ns() + limit_us_ * 1000};
     waiting_buffer_ = bytes;
     if (a.choice % 2 == 0) {
       wait_for_end();
@@ -171,7 +170,7 @@ void Worker::judge_refused(const Access& a, const Answers& possible, const Resul
 // Until all that the SMMU has recorded by now has been handed to the witness.
 void Worker::wait_for_events(const Access& a) {
   const std::uint64_t recorded = world_.node.model().counters().events_recorded;
-  const bool came = platform::wait_until(world_.common.platform.time, limit_us,
+  const bool came = platform::wait_until(world_.common.platform.time, limit_us_,
                                          [&] { return world_.witness.events() >= recorded || world_.findings.any(); });
   if (!came) {
     wrong(Rule::event, a, world_.answers(a, world_.moments.next(), world_.moments.next()),

@@ -79,10 +79,50 @@ WorldSize World::size() {
   return size;
 }
 
+std::string World::describe(const Operation& o) {
+  const WorldSize all = size();
+  const auto target = [&] {
+    const std::uint32_t i = o.first % all.targets;
+    const std::uint32_t device = i / all.device_targets;
+    const std::uint32_t stream = device < engine_streams.size() ? engine_streams[device] : stalling_streams[0];
+    return fmt::format("StreamID {:#x}{}", stream,
+                       i % all.device_targets == 0 ? "" : fmt::format(" PASID {}", pasids[i % all.device_targets - 1]));
+  };
+  const auto realm = [&](std::uint32_t number) {
+    const Realm::Options& options = realm_options[number % all.spaces];
+    return fmt::format("realm {} ({})", number % all.spaces, name(options.kind));
+  };
+  using enum Operation::Kind;
+  switch (o.kind) {
+  case access:
+    return fmt::format("{}, cell {}", target(), o.second % all.cells);
+  case attach:
+    return target() + " to " + realm(o.second);
+  case detach:
+    return target();
+  case map:
+  case unmap:
+  case defer:
+    return fmt::format("cell {} of {}", o.second % all.cells, realm(o.first));
+  case remove:
+  case add:
+    return fmt::format("device {}", o.first % all.devices);
+  case finish:
+    return "what waits";
+  default:
+    return realm(o.first);
+  }
+}
+
 World::World(const WorldConfig& config, Findings& f)
     : findings{f}, machine{config_for(config)}, node{machine.smmu()}, witness{config.actors, f},
       common{node.driver(), machine.clients(), machine.port().platform(), moments, f, witness} {
-  machine.port().log.set_sink([this](const platform::Note& note) { witness.on_note(note); });
+  machine.port().log.set_sink([this, on_note = config.on_note](const platform::Note& note) {
+    witness.on_note(note);
+    if (on_note) {
+      on_note(note);
+    }
+  });
   common.writers = size().targets;
   witness.explain_by([this](const Witness::Announced& a, arch::EventType type) {
     const Answers possible = answers(a.access, a.since, std::min(a.until, moments.next()));

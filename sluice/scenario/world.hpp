@@ -5,6 +5,7 @@
 #include <sluice/scenario/realm.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -50,9 +51,10 @@ struct Answers {
 struct WorldConfig {
   std::uint64_t seed{1};
   std::uint32_t actors{1};
-  bool seeded{};      // one actor at a time, in an order given by the seed
-  bool watch{true};   // the model's detector of stale uses
-  bool adverse{true}; // the model does whatever it may
+  bool seeded{};                                        // one actor at a time, in an order given by the seed
+  bool watch{true};                                     // the model's detector of stale uses
+  bool adverse{true};                                   // the model does whatever it may
+  std::function<void(const platform::Note&)> on_note{}; // of the driver's; any thread
 };
 
 // The machine of a long run with all that is in it, and what is known of it at each moment.
@@ -65,6 +67,8 @@ public:
   ~World();
 
   static WorldSize size();
+  // What an operation of a run does, for people.
+  static std::string describe(const Operation& operation);
 
   // What the access may meet between these moments.
   Answers answers(const Access& access, std::uint64_t first, std::uint64_t last) const;

@@ -91,6 +91,15 @@ TEST_F(CommandFaultTest, InvalidationsOfATCsCanBeSpoiledAlone) {
   EXPECT_EQ(at(1), cmd::tlbi_nh_asid(1, 2));
 }
 
+TEST_F(CommandFaultTest, AnswersToStalledTransactionsCanBeSpoiledAlone) {
+  put(0, cmd::resume_retry(3, 7));
+  put(1, cmd::sync());
+  mmio.plant(CommandFault::resume);
+  mmio.write32(arch::CMDQ_PROD::offset, 2);
+  EXPECT_EQ(opcode(0), Opcode::CMD_TLBI_NH_ASID);
+  EXPECT_EQ(at(1), cmd::sync());
+}
+
 TEST_F(CommandFaultTest, CommandsAroundTheEndOfTheQueueAreFound) {
   mmio.write32(arch::CMDQ_PROD::offset, 3);
   put(3, cmd::sync());

@@ -162,6 +162,28 @@ TEST(SoftwareFaults, HaveACaseEach) {
   }
 }
 
+// 5.4 V: that is how a SubstreamID looks to which nothing is attached. Without one the stream itself has lost its CD.
+TEST(SoftwareFaults, ASubstreamIDThatIsUnusedForAWhileIsNone) {
+  for (const std::uint32_t ssid : {0U, 3U}) {
+    CarefulRig rig;
+    const Tree tree = rig.tree();
+    rig.map(tree, 0x1000, 0x10'0000, s1_rw);
+    const std::uint64_t table = rig.ram.alloc(64 * 16, 64 * 16);
+    rig.put_ste(5, rig.stage1_ste(table).set(Ste::S1CDMax, 4).set(Ste::S1DSS, arch::S1Dss::cd0));
+    const auto use = [&](const arch::Cd& cd) {
+      rig.put(table + ssid * 64, cd);
+      rig.run({cfgi_cd_all(5), cfgi_ste(5, true)});
+      std::uint64_t data = 0;
+      const auto substream = ssid != 0 ? std::optional{ssid} : std::nullopt;
+      rig.port->access({.stream_id = 5, .substream_id = substream, .address = 0x1000, .size = 8}, &data);
+    };
+    use(rig.cd(tree));
+    use({});
+    use(rig.cd(tree));
+    EXPECT_EQ(rig.found().empty(), ssid != 0);
+  }
+}
+
 TEST(SoftwareFaults, SayWhereTheyWereAndHowOften) {
   CarefulRig rig;
   rig.w64<arch::CMDQ_BASE>(0x1000);

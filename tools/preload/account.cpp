@@ -2,6 +2,8 @@
 
 #include "report.hpp"
 
+#include <sluice/scenario/counters_json.hpp>
+
 #include <nlohmann/json.hpp>
 
 #include <cerrno>
@@ -48,32 +50,6 @@ Json of(const machine::FunctionAccount& f) {
           {"nested_in_ioas", f.nested_in_ioas}};
 }
 
-Json of(const driver::Counters& c) {
-  return {{"commands", c.commands},
-          {"syncs", c.syncs},
-          {"doorbells", c.doorbells},
-          {"command_errors", c.command_errors},
-          {"timeouts", c.timeouts},
-          {"changes_in_place", c.changes_in_place},
-          {"changes_store128", c.changes_store128},
-          {"changes_swung", c.changes_swung},
-          {"changes_disruptive", c.changes_disruptive},
-          {"events", c.events},
-          {"events_unknown", c.events_unknown},
-          {"events_unhandled", c.events_unhandled},
-          {"event_overflows", c.event_overflows},
-          {"global_errors", c.global_errors}};
-}
-
-Json of(const model::Counters& c) {
-  return {{"commands", c.commands},
-          {"syncs", c.syncs},
-          {"command_errors", c.command_errors},
-          {"events_recorded", c.events_recorded},
-          {"events_discarded", c.events_discarded},
-          {"syncs_held", c.syncs_held}};
-}
-
 Json of(const machine::StaleUse& stale) {
   return {{"function", stale.function},
           {stale.by_ipa ? "ipa" : "iova", hex(stale.address)},
@@ -91,8 +67,8 @@ Json list(const std::vector<T>& all, Json (*json_of)(const T&)) {
 }
 
 Json of(const machine::SmmuAccount& s) {
-  return {{"driver", of(s.driver)},
-          {"model", of(s.model)},
+  return {{"driver", scenario::json_of(s.driver)},
+          {"model", scenario::json_of(s.model)},
           {"nested", of(s.nested)},
           {"stage1", of(s.stage1)},
           {"stage2", of(s.stage2)},

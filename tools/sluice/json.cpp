@@ -1,4 +1,7 @@
+#include <tools/sluice/rows.hpp>
 #include <tools/sluice/run.hpp>
+
+#include <sluice/scenario/counters_json.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -29,17 +32,9 @@ Json of(const scenario::ChangeCounts& changes) {
 }
 
 Json of(const scenario::MainJobReport& r) {
-  Json checks = Json::array();
-  for (const scenario::Check& check : r.checks) {
-    checks.push_back({{"name", scenario::name(check.rule)},
-                      {"what", scenario::sentence(check.rule)},
-                      {"holds", check.holds()},
-                      {"failures", check.failures},
-                      {"first", check.first}});
-  }
   return {
       {"holds", r.holds()},
-      {"checks", checks},
+      {"checks", checks_data(r.checks)},
       {"seed", r.seed},
       {"repeats", r.seeded},
       {"seconds", r.seconds},
@@ -51,6 +46,7 @@ Json of(const scenario::MainJobReport& r) {
       {"commands", of(r.commands)},
       {"syncs", of(r.syncs)},
       {"commands_spoiled", r.spoiled},
+      {"counters", {{"driver", scenario::json_of(r.driver)}, {"smmu", scenario::json_of(r.smmu)}}},
       {"left_behind",
        {{"client_bytes", r.remains.client_bytes},
         {"driver_dma_bytes", r.remains.driver_dma},

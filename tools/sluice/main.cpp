@@ -1,5 +1,6 @@
 #include <tools/sluice/diff.hpp>
 #include <tools/sluice/exec.hpp>
+#include <tools/sluice/long.hpp>
 #include <tools/sluice/nested.hpp>
 #include <tools/sluice/run.hpp>
 #include <tools/sluice/serve.hpp>
@@ -53,6 +54,35 @@ Nested add_nested(CLI::App& run, sluice::tool::NestedArguments& arguments, std::
       ->check(CLI::IsMember({"tlbi", "cfgi", "atc", "s1", "s2", "walk"}));
   nested->add_flag("--alone", arguments.alone, "Without the second guest, which does what no driver does");
   return {nested, seeded};
+}
+
+struct Long {
+  CLI::App* command{};
+  CLI::Option* seeded{};
+  CLI::Option* threads{};
+};
+
+Long add_long(CLI::App& run, sluice::tool::LongArguments& arguments, std::uint64_t& seed, std::uint32_t& threads) {
+  CLI::App* app = run.add_subcommand(
+      "long", "Thousands of operations by chance on devices, PASIDs, domains and processes, under traffic with ATS and "
+              "stalls, with the model's detectors on");
+  app->add_flag("--json", arguments.json, "Results as data");
+  app->add_option("--ops", arguments.operations, "How many operations")
+      ->check(CLI::Range(std::size_t{1}, std::size_t{1'000'000'000}))
+      ->capture_default_str();
+  auto* seeded = app->add_option("--seed", seed,
+                                 "One actor at a time in an order given by this number: repeats exactly, and what "
+                                 "fails is made short");
+  auto* actors = app->add_option("--threads", threads, "How many actors; by default 1 with --seed, else 3")
+                     ->check(CLI::Range(1U, 16U));
+  app->add_option("--break", arguments.fault, "Plant a fault, which has to be found")
+      ->check(CLI::IsMember({"tlbi", "cfgi", "sync", "atc", "resume"}));
+  app->add_option("--replay", arguments.replay, "Do the operations of this file")->type_name("FILE")->needs(seeded);
+  app->add_option("--save", arguments.save, "Write the short list of what fails to this file")->type_name("FILE");
+  app->add_option("--tries", arguments.tries, "How many runs may be made to find it")->capture_default_str();
+  app->add_option("--log", arguments.log, "Write what the driver notes to this file, as lines of JSON")
+      ->type_name("FILE");
+  return {app, seeded, actors};
 }
 
 CLI::App* add_diff(CLI::App& app, sluice::tool::DiffArguments& arguments) {
@@ -118,10 +148,16 @@ int main(int argc, char** argv) {
       run->add_option("--seed", seed, "One thread at a time in an order given by this number: repeats exactly");
   run->add_option("--break", arguments.fault, "Plant a fault, which has to be found")
       ->check(CLI::IsMember({"tlbi", "cfgi", "sync", "barrier", "order"}));
+  run->add_option("--log", arguments.log, "Write what the driver on the model notes to this file, as lines of JSON")
+      ->type_name("FILE");
   run->add_flag("--no-qemu", arguments.no_qemu, "Leave out the run on QEMU's SMMUv3");
 
   sluice::tool::NestedArguments nested_arguments;
   const Nested nested = add_nested(*run, nested_arguments, seed);
+
+  sluice::tool::LongArguments long_arguments;
+  std::uint32_t threads = 0;
+  const Long longer = add_long(*run, long_arguments, seed, threads);
 
   sluice::tool::ExecArguments exec_arguments;
   CLI::App* exec = add_exec(app, exec_arguments);
@@ -148,6 +184,15 @@ int main(int argc, char** argv) {
       nested_arguments.seed = seed;
     }
     return sluice::tool::run_nested(nested_arguments);
+  }
+  if (longer.command->parsed()) {
+    if (longer.seeded->count() > 0) {
+      long_arguments.seed = seed;
+    }
+    if (longer.threads->count() > 0) {
+      long_arguments.threads = threads;
+    }
+    return sluice::tool::run_long(long_arguments);
   }
   if (diff->parsed()) {
     return sluice::tool::diff(diff_arguments);

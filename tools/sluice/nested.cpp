@@ -1,6 +1,7 @@
 #include <tools/sluice/nested.hpp>
 
 #include <sluice/hosted/scratch.hpp>
+#include <sluice/scenario/counters_json.hpp>
 #include <tools/sluice/progress.hpp>
 #include <tools/sluice/rows.hpp>
 
@@ -119,15 +120,7 @@ std::string nested_table(const NestedArguments& arguments, const scenario::Neste
 }
 
 Json nested_data(const NestedArguments& arguments, const scenario::NestedJobReport& r) {
-  Json checks = Json::array();
-  for (const scenario::Check& check : r.checks) {
-    checks.push_back({{"name", scenario::name(check.rule)},
-                      {"what", scenario::sentence(check.rule)},
-                      {"holds", check.holds()},
-                      {"failures", check.failures},
-                      {"first", check.first}});
-  }
-  Json all{{"holds", r.holds()}, {"fault", nullptr},    {"checks", checks},
+  Json all{{"holds", r.holds()}, {"fault", nullptr},    {"checks", checks_data(r.checks)},
            {"seed", r.seed},     {"repeats", r.seeded}, {"seconds", r.seconds}};
   if (!arguments.fault.empty()) {
     all["fault"] = arguments.fault;
@@ -154,13 +147,7 @@ Json nested_data(const NestedArguments& arguments, const scenario::NestedJobRepo
                    {"answers", r.guest.stalls_answered}};
   all["events"] = {{"expected", r.events_expected}, {"unexpected", r.events_unexpected}};
   all["guest_smmu"] = of(r.guest);
-  all["host"] = {{"commands", r.host.commands},
-                 {"syncs", r.host.syncs},
-                 {"atc_invalidations", r.hardware.atc_invalidations},
-                 {"changes_in_place", r.host.changes_in_place + r.host.changes_store128},
-                 {"changes_swung", r.host.changes_swung},
-                 {"changes_disruptive", r.host.changes_disruptive},
-                 {"events_of_guests", r.host.events_of_guests}};
+  all["host"] = {{"driver", scenario::json_of(r.host)}, {"smmu", scenario::json_of(r.hardware)}};
   if (!arguments.alone) {
     all["hostile_guest"] = {{"registers", r.hostile.registers}, {"commands", r.hostile.commands},
                             {"stes", r.hostile.stes},           {"accesses", r.hostile.dma},

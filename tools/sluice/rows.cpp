@@ -1,5 +1,7 @@
 #include <tools/sluice/rows.hpp>
 
+#include <nlohmann/json.hpp>
+
 namespace sluice::tool {
 
 std::string grouped(std::uint64_t n) {
@@ -33,6 +35,18 @@ std::string failed_names(const std::vector<scenario::Check>& checks) {
     names += check.holds() ? "" : fmt::format(" {}", scenario::name(check.rule));
   }
   return names;
+}
+
+nlohmann::ordered_json checks_data(const std::vector<scenario::Check>& checks) {
+  auto all = nlohmann::ordered_json::array();
+  for (const scenario::Check& check : checks) {
+    all.push_back({{"name", scenario::name(check.rule)},
+                   {"what", scenario::sentence(check.rule)},
+                   {"holds", check.holds()},
+                   {"failures", check.failures},
+                   {"first", check.first}});
+  }
+  return all;
 }
 
 } // namespace sluice::tool

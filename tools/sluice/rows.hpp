@@ -3,6 +3,7 @@
 #include <sluice/scenario/findings.hpp>
 
 #include <fmt/format.h>
+#include <nlohmann/json_fwd.hpp>
 
 #include <cstdint>
 #include <string>
@@ -25,5 +26,6 @@ void verdict(std::string& out, bool holds, std::string_view name, std::string_vi
 void verdicts(std::string& out, const std::vector<scenario::Check>& checks);
 // The names of those that do not hold, each after a space.
 std::string failed_names(const std::vector<scenario::Check>& checks);
+nlohmann::ordered_json checks_data(const std::vector<scenario::Check>& checks);
 
 } // namespace sluice::tool

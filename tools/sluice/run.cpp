@@ -1,6 +1,7 @@
 #include <tools/sluice/run.hpp>
 
 #include <sluice/hosted/scratch.hpp>
+#include <tools/sluice/note_file.hpp>
 #include <tools/sluice/progress.hpp>
 #include <tools/sluice/variant.hpp>
 
@@ -44,12 +45,14 @@ scenario::MainJobOptions options_for(const RunArguments& arguments) {
 }
 
 scenario::MainJobReport run_model(const RunArguments& arguments) {
+  NoteFile notes{arguments.log};
   ProgressLine line;
   const auto progress = [&](const scenario::MainJobProgress& p) {
     line.show(fmt::format("1 model: {:5.1f} s, {} changes, {} unmaps, {:.1f} MB moved", p.seconds, p.replaced, p.unmaps,
                           static_cast<double>(p.moved) * 1e-6));
   };
   auto options = options_for(arguments);
+  options.on_note = notes.sink();
   auto report = scenario::run_main_job(options, progress);
   const bool other_seeds = options.store_buffers && !arguments.seed;
   for (unsigned tried = 1; other_seeds && tried < explored_seeds && report.holds(); ++tried) {

@@ -16,6 +16,7 @@ struct RunArguments {
   double seconds{5};
   std::optional<std::uint64_t> seed;
   std::string fault; // empty: none
+  std::string log;   // where to write the driver's notes, empty: nowhere
 };
 
 struct RunResults {
