@@ -12,23 +12,6 @@ namespace sluice::scenario {
 using base::Errc;
 using base::Progress;
 
-// Nobody else does anything with the cell meanwhile.
-class Realm::Holding {
-public:
-  explicit Holding(Cell& cell) : cell_{cell.lock.take() ? &cell : nullptr} {}
-  Holding(const Holding&) = delete;
-  Holding& operator=(const Holding&) = delete;
-  ~Holding() {
-    if (cell_ != nullptr) {
-      cell_->lock.give();
-    }
-  }
-  explicit operator bool() const { return cell_ != nullptr; }
-
-private:
-  Cell* cell_;
-};
-
 namespace {
 
 class Visit {
@@ -75,75 +58,6 @@ std::string Realm::describe() const {
 
 void Realm::failed(const char* what, Errc error) {
   common_.findings.add(Rule::queues, fmt::format("{}: {} failed: {}", describe(), what, hosted::name(error)));
-}
-
-void Realm::make_space() {
-  pagetable::Config table;
-  table.output_bits = 44; // the model's
-  auto made = machine::AddressSpace::make(common_.platform, table);
-  if (!made) {
-    throw machine::DriverRefused{fmt::format("no address space: {}", hosted::name(made.error()))};
-  }
-  space_ = std::move(*made);
-  ended_.store(false);
-}
-
-void Realm::make_domain() {
-  auto& driver = common_.driver;
-  if (!translates()) {
-    domain_ = options_.kind == RealmKind::identity ? &driver.identity() : &driver.blocked();
-    return set_handlers(true);
-  }
-  const auto stage = options_.kind == RealmKind::stage2 ? iommu::Stage::second : iommu::Stage::first;
-  const auto made = options_.kind == RealmKind::process ? driver.make_sva(*space_)
-                                                        : driver.make_paging({.stage = stage,
-                                                                              .pasid = stage == iommu::Stage::first,
-                                                                              .dirty = options_.dirty,
-                                                                              .page_requests = options_.serves});
-  if (!made) {
-    throw machine::DriverRefused{fmt::format("no domain of {}: {}", describe(), hosted::name(made.error()))};
-  }
-  domain_ = *made;
-  set_handlers(true);
-  if (options_.dirty) {
-    if (const auto on = domain_->set_dirty_tracking(true); !on) {
-      failed("dirty tracking", on.error());
-    }
-  }
-}
-
-void Realm::set_handlers(bool on) {
-  domain_->set_fault_handler(on ? &common_.witness : nullptr);
-  if (options_.serves) {
-    if (const auto set = domain_->set_page_request_handler(on ? this : nullptr); !set) {
-      failed("common a handler", set.error());
-    }
-  }
-}
-
-void Realm::end_domain() {
-  set_handlers(false);
-  if (translates()) {
-    if (const auto destroyed = domain_->destroy(); !destroyed) {
-      failed("destroy", destroyed.error());
-    }
-  }
-  domain_ = nullptr;
-}
-
-void Realm::close() {
-  if (domain_ == nullptr) {
-    return;
-  }
-  common_.driver.poll(); // events are read while their domains live
-  end_domain();
-  for (std::size_t i = 0; i < cells_.size(); ++i) {
-    give_back(i);
-  }
-  if (space_ && !ended_.load()) {
-    static_cast<void>(space_->end());
-  }
-  space_.reset();
 }
 
 Progress Realm::put(std::size_t cell, const platform::DmaBlock& block, bool writable) {
@@ -302,86 +216,6 @@ bool Realm::read_dirty(bool clear) {
     }
   }
   return true;
-}
-
-bool Realm::rebind() {
-  const Holding held{*cells_.front()}; // so that the process does not end meanwhile
-  if (options_.kind != RealmKind::process || !held || ended_.load() || !guests.take()) {
-    return false;
-  }
-  end_domain();
-  make_domain();
-  guests.give();
-  return true;
-}
-
-bool Realm::hold_all() {
-  for (std::size_t i = 0; i < cells_.size(); ++i) {
-    if (!cells_[i]->lock.take()) {
-      while (i-- > 0) {
-        cells_[i]->lock.give();
-      }
-      return false;
-    }
-  }
-  return true;
-}
-
-void Realm::let_all_go() {
-  for (const auto& cell : cells_) {
-    cell->lock.give();
-  }
-}
-
-bool Realm::rebirth() {
-  if (!translates() || !guests.take()) {
-    return false;
-  }
-  const bool all = hold_all();
-  if (all) {
-    for (const auto& cell : cells_) {
-      if (!cell->deferred) { // else it has begun
-        cell->is.begin({});
-      }
-    }
-    if (space_ && !ended_.load()) {
-      static_cast<void>(space_->end());
-    }
-    end_domain();
-    for (std::size_t i = 0; i < cells_.size(); ++i) {
-      cells_[i]->is.end();
-      give_back(i);
-    }
-    if (space_) {
-      space_.reset();
-      make_space();
-    }
-    make_domain();
-    let_all_go();
-  }
-  guests.give();
-  return all;
-}
-
-bool Realm::end_process() {
-  if (options_.kind != RealmKind::process || !hold_all()) {
-    return false;
-  }
-  const bool first = !ended_.exchange(true);
-  if (first) {
-    for (const auto& cell : cells_) {
-      cell->is.begin({.gone = true});
-    }
-    if (const auto told = space_->end(); !told) {
-      failed("the end of a process", told.error());
-    }
-    for (std::size_t i = 0; i < cells_.size(); ++i) {
-      cells_[i]->is.end();
-      give_back(i);
-    }
-  }
-  let_all_go();
-  return first;
 }
 
 bool Realm::serve(bool on) {

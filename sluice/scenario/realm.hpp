@@ -84,12 +84,27 @@ private:
     base::Atomic<std::uint64_t> written{0}; // moment before the latest write that is known to have come here
     base::Atomic<std::uint32_t> written_owner{0};
   };
+  // Nobody else does anything with the cell meanwhile.
+  class Holding {
+  public:
+    explicit Holding(Cell& cell) : cell_{cell.lock.take() ? &cell : nullptr} {}
+    Holding(const Holding&) = delete;
+    Holding& operator=(const Holding&) = delete;
+    ~Holding() {
+      if (cell_ != nullptr) {
+        cell_->lock.give();
+      }
+    }
+    explicit operator bool() const { return cell_ != nullptr; }
+
+  private:
+    Cell* cell_;
+  };
   struct Late {
     iommu::PageTicket ticket{};
     std::size_t cell{};
     bool write{};
   };
-  class Holding;
 
   bool translates() const { return options_.kind >= RealmKind::stage1; }
   void make_domain();
