@@ -4,13 +4,16 @@
 
 #include <benchmark/benchmark.h>
 
+#include <array>
 #include <cstdint>
+#include <memory>
 
 namespace {
 
 using namespace sluice;
 
 constexpr std::uint32_t stream = 0x8;
+constexpr std::uint32_t pasid_stream = 0x9;
 constexpr std::uint64_t kib4 = 4096;
 constexpr std::uint64_t mib2 = 2ULL << 20;
 constexpr std::uint64_t gib = 1ULL << 30;
@@ -28,7 +31,8 @@ machine::Config config(bool ranges) {
 }
 
 struct Bench {
-  explicit Bench(bool ranges = true) : machine{config(ranges)} {}
+  explicit Bench(bool ranges = true) : Bench{config(ranges)} {}
+  explicit Bench(const machine::Config& machine_config) : machine{machine_config} {}
   driver::Smmu& driver() { return machine.smmu().driver(); }
   iommu::Device& device() { return *machine.smmu().endpoint(0).device; }
   iommu::Domain& paging(iommu::Stage stage) { return **driver().make_paging({.stage = stage}); }
@@ -93,6 +97,89 @@ void replace(benchmark::State& state, iommu::Stage from, iommu::Stage to) {
   static_cast<void>(b.destroy());
 }
 
+// A device that has 20 bits of PASID, of a machine with room for all of them.
+struct PasidBench : Bench {
+  PasidBench() : Bench{many()} {
+    const std::array streams{pasid_stream};
+    device = *driver().add(nullptr, streams, {.pasid_bits = 20});
+    domain = *driver().make_paging({.pasid = true});
+  }
+  ~PasidBench() {
+    static_cast<void>(driver().remove(*device));
+    static_cast<void>(domain->destroy());
+  }
+  static machine::Config many() {
+    machine::Config c = config(true);
+    c.smmus.back().features.substreamid_bits = 20;
+    c.port.arena.size = 256 << 20;
+    return c;
+  }
+
+  iommu::Device* device{};
+  iommu::Domain* domain{};
+};
+
+// Beside another in its leaf of the CD table; as the first in a leaf; as the first and last of the device, with which
+// the whole table comes and goes.
+enum class Place : std::uint8_t { beside, leaf, alone };
+
+void pasid_attach_and_detach(benchmark::State& state, Place place) {
+  PasidBench bench;
+  if (place != Place::alone && !bench.device->attach(*bench.domain, iommu::Target::pasid(1))) {
+    return fail(state);
+  }
+  const auto target = iommu::Target::pasid(place == Place::leaf ? 0x54321 : 2);
+  const Counting counting{state, bench};
+  for (auto _ : state) {
+    if (!bench.device->attach(*bench.domain, target) || !bench.device->detach(target)) {
+      return fail(state);
+    }
+  }
+}
+
+void pasid_replace(benchmark::State& state) {
+  PasidBench bench;
+  auto& other = **bench.driver().make_paging({.pasid = true});
+  const auto target = iommu::Target::pasid(2);
+  if (!bench.device->attach(*bench.domain, target)) {
+    return fail(state);
+  }
+  {
+    const Counting counting{state, bench};
+    for (auto _ : state) {
+      if (!bench.device->replace(other, target) || !bench.device->replace(*bench.domain, target)) {
+        return fail(state);
+      }
+    }
+  }
+  static_cast<void>(bench.device->detach(target));
+  static_cast<void>(other.destroy());
+}
+
+// All that one device can have, attached to one domain: time and bytes for each.
+void a_million_pasids(benchmark::State& state) {
+  constexpr std::uint32_t all = (1U << 20) - 1;
+  for (auto _ : state) {
+    state.PauseTiming();
+    auto bench = std::make_unique<PasidBench>();
+    const auto before = bench->machine.port().memory.counts();
+    state.ResumeTiming();
+    for (std::uint32_t pasid = 1; pasid <= all; ++pasid) {
+      if (!bench->device->attach(*bench->domain, iommu::Target::pasid(pasid))) {
+        return fail(state);
+      }
+    }
+    state.PauseTiming();
+    const auto now = bench->machine.port().memory.counts();
+    state.counters["tables"] = static_cast<double>(now.dma_bytes - before.dma_bytes) / all;
+    state.counters["objects"] = static_cast<double>(now.plain_bytes - before.plain_bytes) / all;
+    state.counters["ns_each"] =
+        benchmark::Counter(all * 1e-9, benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
+    bench.reset();
+    state.ResumeTiming();
+  }
+}
+
 // Of what is mapped in pages; `offset` 0 lets blocks be used where they fit.
 void unmap(benchmark::State& state, std::uint64_t size, std::uint64_t offset, bool ranges, bool deferred) {
   Bench bench{ranges};
@@ -123,6 +210,12 @@ BENCHMARK_CAPTURE(attach_and_detach, stage2, Stage::second);
 BENCHMARK_CAPTURE(replace, stage1_stage1, Stage::first, Stage::first);
 BENCHMARK_CAPTURE(replace, stage2_stage2, Stage::second, Stage::second);
 BENCHMARK_CAPTURE(replace, stage1_stage2, Stage::first, Stage::second);
+
+BENCHMARK_CAPTURE(pasid_attach_and_detach, beside, Place::beside);
+BENCHMARK_CAPTURE(pasid_attach_and_detach, leaf, Place::leaf);
+BENCHMARK_CAPTURE(pasid_attach_and_detach, alone, Place::alone);
+BENCHMARK(pasid_replace);
+BENCHMARK(a_million_pasids)->Iterations(1)->Unit(benchmark::kMillisecond);
 
 BENCHMARK_CAPTURE(unmap, page_strict, kib4, kib4, true, false);
 BENCHMARK_CAPTURE(unmap, page_strict_no_ranges, kib4, kib4, false, false);

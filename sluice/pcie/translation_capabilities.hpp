@@ -38,6 +38,9 @@ public:
   }
   bool pri_enabled() const { return control(pri_, platform::pci::pri_control, platform::pci::pri_enable); }
   bool response_failed() const { return control(pri_, platform::pci::pri_status, platform::pci::pri_response_failure); }
+  bool unexpected_index() const {
+    return control(pri_, platform::pci::pri_status, platform::pci::pri_unexpected_index);
+  }
   // Requests that may be under way.
   std::uint32_t allocation() const;
 

@@ -62,7 +62,8 @@ void LongJob::ask_detectors() {
   const auto stale = world_.node.model().stale_uses();
   report_.stale_uses = stale.count;
   for (const model::StaleUse& use : stale.latest) {
-    constexpr std::array<std::string_view, 5> kinds{"an L1STD", "an STE", "an L1CD", "a CD", "a translation"};
+    constexpr std::array<std::string_view, 6> kinds{"an L1STD", "an STE",        "an L1CD",
+                                                    "a CD",     "a translation", "an ATC's translation"};
     findings_.add(Rule::stale,
                   fmt::format("{} of StreamID {:#x}{} at {:#x}: {:#x} was used, memory holds {}; {} was missing",
                               kinds.at(static_cast<std::size_t>(use.kind)), use.stream_id,
@@ -85,7 +86,10 @@ void LongJob::compare_counters() {
   report_.events_explained = world_.witness.explained();
   for (const auto& [what, driver, smmu] :
        {std::tuple{"commands", d.commands, m.commands}, std::tuple{"SYNCs", d.syncs, m.syncs},
-        std::tuple{"events", d.events, m.events_recorded}, std::tuple{"events handed on", report_.events, d.events}}) {
+        std::tuple{"events", d.events, m.events_recorded},
+        std::tuple{"ATC_INVs", d.atc_invalidations, m.atc_invalidations},
+        std::tuple{"pages that were asked for", d.pages_requested, m.pages_requested},
+        std::tuple{"events handed on", report_.events, d.events}}) {
     if (driver != smmu) {
       findings_.add(Rule::counts, fmt::format("{}: {} on the one side, {} on the other", what, driver, smmu));
     }

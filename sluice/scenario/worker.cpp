@@ -37,6 +37,8 @@ LongCounts& LongCounts::operator+=(const LongCounts& other) {
   during += other.during;
   unknown += other.unknown;
   recorded += other.recorded;
+  pages_asked += other.pages_asked;
+  pages_served += other.pages_served;
   return *this;
 }
 

@@ -25,6 +25,8 @@ struct LongCounts {
   std::uint64_t during{};  // accesses with more than one right answer: a change went on meanwhile
   std::uint64_t unknown{}; // accesses during which so much happened that nobody can judge them
   std::uint64_t recorded{};
+  std::uint64_t pages_asked{}; // by endpoints
+  std::uint64_t pages_served{};
 
   LongCounts& operator+=(const LongCounts& other);
 };
@@ -50,7 +52,8 @@ private:
   struct Waiting {
     Access access{};
     std::uint64_t since{};
-    std::uint16_t stall{};
+    std::uint16_t stall{};                // of the SMMU's
+    std::optional<std::uint16_t> group{}; // or of the endpoint's page requests
     std::uint64_t size{};
     std::uint64_t limit_ns{};
   };
@@ -68,6 +71,9 @@ private:
   void judge_served(const Access& access, const Answers& possible, std::uint64_t size, std::uint64_t since);
   void judge_refused(const Access& access, const Answers& possible, const Result& result);
   void wait_for_events(const Access& access);
+  bool ask_for_page(const Access& access, std::uint64_t size);
+  void try_again(const Waiting& over, pcie::PageRequests::Answer answer);
+  bool still_waits();
   bool follow_up();
   void wait_for_end();
   void wrong(Rule rule, const Access& access, const Answers& possible, const std::string& what);

@@ -79,7 +79,7 @@ bool Worker::access(const Operation& o) {
     const auto bytes = buffer_;
     wait_for_end(); // of an earlier one
     world_.witness.postpone(actor_);
-    waiting_ = {a, since, result.stall, size, world_.common.platform.time.now_ns() + limit_us_ * 1000};
+    waiting_ = {a, since, result.stall, {}, size, world_.common.platform.time.now_ns() + limit_us_ * 1000};
     waiting_buffer_ = bytes;
     if (a.choice % 2 == 0) {
       wait_for_end();
@@ -91,6 +91,9 @@ bool Worker::access(const Operation& o) {
     wait_for_events(a);
   }
   world_.witness.close(actor_, world_.moments.next());
+  if (!result.served && ask_for_page(a, size) && a.choice % 2 == 0) {
+    wait_for_end();
+  }
   return true;
 }
 
@@ -177,47 +180,5 @@ void Worker::wait_for_events(const Access& a) {
           fmt::format("{} events were recorded, {} came to anybody", recorded, world_.witness.events()));
   }
 }
-
-// True when nothing waits any more.
-bool Worker::follow_up() {
-  Waiting& w = *waiting_;
-  model::Outcome outcome;
-  hosted::device_access([&] { outcome = port_.follow_up(w.stall, waiting_buffer_.data()); });
-  auto& time = world_.common.platform.time;
-  if (outcome.kind == OutcomeKind::stalled) {
-    world_.common.driver.poll();
-    if (time.now_ns() > w.limit_ns) {
-      wrong(Rule::queues, w.access, world_.answers(w.access, w.since, world_.moments.next()), "waits for ever");
-      waiting_.reset();
-    }
-    return !waiting_;
-  }
-  std::swap(buffer_, waiting_buffer_);
-  const Waiting over = *waiting_;
-  waiting_.reset();
-  Result result{true, outcome.served(), outcome.event, false, 0};
-  result.stall = over.stall;
-  judge(over.access, result, over.size, over.since);
-  wait_for_events(over.access); // a try that stalled again and was ended at once
-  world_.witness.close_waiting(actor_, world_.moments.next());
-  return true;
-}
-
-void Worker::wait_for_end() {
-  auto& time = world_.common.platform.time;
-  for (std::uint64_t turn = 0; waiting_ && !world_.findings.any(); ++turn) {
-    if (follow_up()) {
-      return;
-    }
-    if (turn % 8 == 7) {
-      for (const auto& realm : world_.realms) {
-        realm->answer_late();
-      }
-    }
-    time.relax();
-  }
-}
-
-void Worker::finish() { wait_for_end(); }
 
 } // namespace sluice::scenario

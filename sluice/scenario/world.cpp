@@ -32,6 +32,7 @@ machine::Config config_for(const WorldConfig& options) {
   machine::Config config;
   machine::SmmuConfig& smmu = config.smmus.emplace_back();
   smmu.features.ats = true;
+  smmu.features.pri = true;
   smmu.features.httu = 2;
   smmu.features.stall_model = 0;
   smmu.features.stall_max = 16;
@@ -39,7 +40,8 @@ machine::Config config_for(const WorldConfig& options) {
   smmu.driver.stream_bits = 12;
   smmu.driver.page_request_timeout_us = 20'000; // a handler that forgets must not hold up the run
   smmu.streams.assign(engine_streams.begin(), engine_streams.end());
-  smmu.engine.ats.capabilities = {.ats = true, .pasid_bits = pasid_bits};
+  smmu.engine.ats.capabilities = {.ats = true, .pasid_bits = pasid_bits, .page_requests = 8};
+  smmu.engine.ats.page_wait_us = 20'000'000;
   smmu.engine.contexts = pasids.size();
   smmu.knobs.watch_stale = options.watch;
   smmu.knobs.stale_after_syncs = 2 * options.actors + 2;

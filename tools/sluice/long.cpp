@@ -103,6 +103,7 @@ std::string table(const Outcome& outcome) {
       grouped(c.hitless), grouped(c.refused_attaches));
   row(out, "accesses", "{} served, {} refused, {} stalled, {} during a change, {} not judged", grouped(c.served),
       grouped(c.refused), grouped(c.stalled), grouped(c.during), grouped(c.unknown));
+  row(out, "pages", "{} asked for by endpoints, {} served", grouped(c.pages_asked), grouped(c.pages_served));
   row(out, "events", "{}, {} of them expected", grouped(r.events), grouped(r.events_explained));
   row(out, "commands", "{} by the driver, {} by the SMMU, of them {} ATC_INVs and {} SYNCs", grouped(r.driver.commands),
       grouped(r.smmu.commands), grouped(r.driver.atc_invalidations), grouped(r.driver.syncs));
@@ -134,6 +135,7 @@ Json data(const LongArguments& arguments, const Outcome& outcome) {
              {"stalled", c.stalled},
              {"during_a_change", c.during},
              {"not_judged", c.unknown}}},
+           {"pages", {{"asked_for", c.pages_asked}, {"served", c.pages_served}}},
            {"events", {{"seen", r.events}, {"expected", r.events_explained}}},
            {"stale_uses", r.stale_uses},
            {"software_faults", r.software_faults},
