@@ -188,10 +188,13 @@ void CdTable::fill(CdLeaf& leaf, SubstreamID ssid, const Cd& cd) {
   }
 }
 
-void CdTable::store_l1(std::uint32_t number, const L1Cd& descriptor) {
+// 0: to nothing. Only with two levels does an address have to fit into a descriptor; a linear table may be shorter than
+// a page, and aligned to no more than its size.
+void CdTable::point_to(std::uint32_t number, std::uint64_t leaf) {
   if (!shape_.two_levels()) {
     return;
   }
+  const L1Cd descriptor = leaf != 0 ? L1Cd{}.with(L1Cd::V, 1).with(L1Cd::L2Ptr, leaf) : L1Cd{};
   base::dma_publish(); // 3.21.3: the entries before what points to them
   base::DmaWord& word = level1_.words()[number];
   word.store(descriptor.w[0], Order::relaxed);
@@ -201,12 +204,12 @@ void CdTable::store_l1(std::uint32_t number, const L1Cd& descriptor) {
 }
 
 void CdTable::link(std::uint32_t number, CdLeaf& leaf) {
-  store_l1(number, L1Cd{}.with(L1Cd::V, 1).with(L1Cd::L2Ptr, leaf.bus()));
+  point_to(number, leaf.bus());
   leaves_[number].store(&leaf, Order::release);
 }
 
 CdLeaf& CdTable::unlink(std::uint32_t number) {
-  store_l1(number, {});
+  point_to(number, 0);
   CdLeaf& l = *leaf(number);
   leaves_[number].store(nullptr, Order::release);
   return l;
@@ -216,7 +219,7 @@ Dma CdTable::swing(std::uint32_t number, Dma table) {
   if (!memory_.facts().coherent_walks) {
     memory_.clean(table.words(), table.size());
   }
-  store_l1(number, L1Cd{}.with(L1Cd::V, 1).with(L1Cd::L2Ptr, table.bus()));
+  point_to(number, table.bus());
   return leaf(number)->exchange(std::move(table));
 }
 

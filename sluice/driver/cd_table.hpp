@@ -109,7 +109,7 @@ public:
 
 private:
   base::Status make();
-  void store_l1(std::uint32_t number, const arch::L1Cd& descriptor);
+  void point_to(std::uint32_t number, std::uint64_t leaf);
 
   platform::Memory& memory_;
   CdShape shape_;

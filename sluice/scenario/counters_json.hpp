@@ -23,6 +23,7 @@ inline nlohmann::ordered_json json_of(const driver::Counters& c) {
           {"invalidations_by_page", c.invalidations_by_page},
           {"invalidations_by_range", c.invalidations_by_range},
           {"invalidations_of_all", c.invalidations_of_all},
+          {"asids_moved", c.asids_moved},
           {"atc_invalidations", c.atc_invalidations},
           {"events", c.events},
           {"stalls", c.stalls},

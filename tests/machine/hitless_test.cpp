@@ -184,7 +184,7 @@ private:
     return once;
   }
 
-  hosted::Port port_{{.arena = {.size = 32 << 20}}};
+  hosted::Port port_{{.arena = {.size = 32 << 20}, .facts = {.atomic128 = true}}};
   ToldMemory memory_;
   platform::Platform platform_;
   ClientMemory clients_;
