@@ -135,7 +135,8 @@ LongJobReport LongJob::run() {
   compare_counters();
   look_at_remains();
   report_.checks = findings_.checks();
-  std::erase_if(report_.checks, [](const Check& c) { return c.rule == Rule::host || c.rule == Rule::work; });
+  std::erase_if(report_.checks,
+                [](const Check& c) { return c.rule == Rule::stalls || c.rule == Rule::host || c.rule == Rule::work; });
   return report_;
 }
 

@@ -194,7 +194,8 @@ MainJobReport MainJob::run(const std::function<void(const MainJobProgress&)>& pr
   }
   report_.checks = findings_.checks();
   std::erase_if(report_.checks, [&](const Check& c) {
-    return c.rule == Rule::host || c.rule == Rule::stalls || (c.rule == Rule::work && !judged);
+    return is_of_detectors(c.rule) || c.rule == Rule::host || c.rule == Rule::stalls ||
+           (c.rule == Rule::work && !judged);
   });
   report_.seed = options_.seed;
   report_.seeded = options_.seeded;
@@ -216,7 +217,7 @@ MainJobReport run_main_job(const MainJobOptions& options, const std::function<vo
     MainJobReport report;
     report.checks = findings.checks();
     std::erase_if(report.checks, [](const Check& c) {
-      return c.rule == Rule::host || c.rule == Rule::stalls || c.rule == Rule::work;
+      return is_of_detectors(c.rule) || c.rule == Rule::host || c.rule == Rule::stalls || c.rule == Rule::work;
     });
     report.seed = options.seed;
     report.seeded = options.seeded;

@@ -296,6 +296,7 @@ NestedJobReport NestedJob::run(const std::function<void(const MainJobProgress&)>
     judge_work(report_, options_.hostile, findings_);
   }
   report_.checks = findings_.checks();
+  std::erase_if(report_.checks, [](const Check& c) { return is_of_detectors(c.rule); });
   if (cut_short) {
     std::erase_if(report_.checks, [](const Check& c) { return c.rule == Rule::work; });
   }
