@@ -113,7 +113,7 @@ std::string to_text(const Operation& o) {
   return fmt::format("{} {} {} {} {}", o.actor, name(o.kind), o.first, o.second, o.details);
 }
 
-std::optional<Operation> parse(std::string_view line) {
+std::optional<Operation> parse_operation(std::string_view line) {
   std::istringstream in{std::string{line.substr(0, line.find('#'))}};
   Operation o;
   std::string word;

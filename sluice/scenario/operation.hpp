@@ -42,10 +42,10 @@ struct Operation {
 };
 
 std::string_view name(Operation::Kind kind);
-// "0 attach 3 5 17", which parse() reads.
+// "0 attach 3 5 17", which parse_operation() reads.
 std::string to_text(const Operation& operation);
 // No value: it is none.
-std::optional<Operation> parse(std::string_view line);
+std::optional<Operation> parse_operation(std::string_view line);
 
 // How many there are of each.
 struct WorldSize {

@@ -89,14 +89,14 @@ const WorldSize size{2, 8, 5, 6, 4, {0, 1, 2}, {2, 3}};
 
 TEST(Operations, AreReadAsTheyAreWritten) {
   for (const Operation& o : draw_operations(size, 3, 500, hosted::Random{1})) {
-    EXPECT_EQ(parse(to_text(o)), o);
-    EXPECT_EQ(parse(to_text(o) + "  # why"), o);
+    EXPECT_EQ(parse_operation(to_text(o)), o);
+    EXPECT_EQ(parse_operation(to_text(o) + "  # why"), o);
   }
 }
 
 TEST(Operations, ThatAreNoneAreRefused) {
   for (const char* text : {"", "0 attach", "0 attach 1 2", "0 attach 1 2 3 4", "0 fly 1 2 3", "x attach 1 2 3"}) {
-    EXPECT_EQ(parse(text), std::nullopt) << text;
+    EXPECT_EQ(parse_operation(text), std::nullopt) << text;
   }
 }
 

@@ -56,7 +56,7 @@ Operations read_operations(const std::string& path) {
     if (line.find_first_not_of(" \t") >= std::min(line.find('#'), line.size())) {
       continue;
     }
-    const auto operation = scenario::parse(line);
+    const auto operation = scenario::parse_operation(line);
     if (!operation) {
       throw hosted::SetupError(fmt::format("{}: '{}' is no operation", path, line));
     }
