@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sluice/iommufd/context.hpp>
+#include <sluice/iommufd/host.hpp>
 
 #include <cstdint>
 #include <functional>
@@ -16,7 +17,8 @@ public:
   // Takes a text of one line or several, without a newline at the end; from the thread that made the call.
   using Sink = std::function<void(std::string_view text)>;
 
-  explicit Explainer(Sink sink) : sink_{std::move(sink)} {}
+  // `caller`: whose calls they are.
+  Explainer(iommufd::Caller& caller, Sink sink) : caller_{caller}, sink_{std::move(sink)} {}
   Explainer(const Explainer&) = delete;
   Explainer& operator=(const Explainer&) = delete;
 
@@ -24,20 +26,28 @@ public:
   void watch(const iommufd::CallRecord& call);
 
 private:
-  enum class Kind : std::uint8_t { viommu, nested };
+  enum class Kind : std::uint8_t { viommu, nested, vdevice, event_queue };
   struct Known {
     Kind kind{};
-    std::uint32_t viommu{}; // of a nested HWPT
+    std::uint32_t on{};         // the vIOMMU that it was made from; of a vIOMMU, its HWPT
+    std::uint64_t virtual_id{}; // of a vDEVICE
   };
 
   void learn(const iommufd::CallRecord& call);
   void explain_invalidate(const iommufd::CallRecord& call);
+  void explain_probe(std::uint32_t viommu);
+  void explain_stream(const iommufd::CallRecord& call);
+  void explain_destroy(std::uint32_t id);
   void say(bool& said, std::string_view text);
 
+  iommufd::Caller& caller_;
   Sink sink_;
   std::map<std::uint32_t, Known> objects_;
   bool said_no_operation_{};
   bool said_nested_{};
+  bool said_probe_{};
+  bool said_stream_{};
+  bool said_order_{};
 };
 
 } // namespace sluice::advise

@@ -11,8 +11,8 @@ namespace sluice::advise {
 class Watch final : public iommufd::Observer {
 public:
   // `recorder` may be null.
-  Watch(std::uint64_t context, Recorder* recorder, Explainer::Sink explain)
-      : context_{context}, recorder_{recorder}, explainer_{std::move(explain)} {}
+  Watch(std::uint64_t context, iommufd::Caller& caller, Recorder* recorder, Explainer::Sink explain)
+      : context_{context}, recorder_{recorder}, explainer_{caller, std::move(explain)} {}
 
   void on_call(const iommufd::CallRecord& call) override {
     if (recorder_ != nullptr) {

@@ -41,7 +41,7 @@ struct Seen {
                               EXPECT_TRUE(line.ends_with("}\n"));
                               lines.push_back(json::parse(line));
                             }};
-  Watch watch{3, &recorder, [this](std::string_view text) { explained.emplace_back(text); }};
+  Watch watch{3, caller, &recorder, [this](std::string_view text) { explained.emplace_back(text); }};
 
   template <class T>
   void call(const T& request, const T& answer, base::Status status = {}) {
@@ -167,6 +167,52 @@ TEST(Explainer, IsSilentWhereTheReasonIsPlain) {
   seen.call(u::Destroy{.id = 6}, u::Destroy{});
   seen.invalidate(6, Errc::unsupported); // not any more
   EXPECT_TRUE(seen.explained.empty());
+}
+
+TEST(Explainer, AProbeWithoutEntriesIsToldWhatToSend) {
+  Seen seen;
+  seen.make_nested();
+  for (int i = 0; i < 2; ++i) {
+    seen.call(u::HwptInvalidate{.hwpt_id = 4, .data_type = 1}, u::HwptInvalidate{.hwpt_id = 4}, Errc::invalid_argument);
+  }
+  ASSERT_EQ(seen.explained.size(), 1U);
+  EXPECT_NE(seen.explained[0].find("vIOMMU 4 has no entry"), std::string::npos);
+}
+
+TEST(Explainer, AStreamThatNobodyHasIsToldWhichEntryItIsIn) {
+  Seen seen;
+  seen.make_nested();
+  seen.call(u::VdeviceAlloc{.viommu_id = 4, .dev_id = 1, .virt_id = 0x12},
+            u::VdeviceAlloc{.viommu_id = 4, .dev_id = 1, .out_vdevice_id = 7, .virt_id = 0x12});
+  // TLBI_NSNH_ALL, and CFGI_CD_ALL of a StreamID.
+  std::array<uapi::arm_smmuv3::Invalidation, 2> entries{{{{0x30, 0}}, {{0x06 | 0x12ULL << 32, 0}}}};
+  const u::HwptInvalidate request{.hwpt_id = 4,
+                                  .data_uptr = reinterpret_cast<std::uint64_t>(entries.data()),
+                                  .data_type = 1,
+                                  .entry_len = 16,
+                                  .entry_num = 2};
+  const auto refused = [&](std::uint32_t done) {
+    seen.call(request, u::HwptInvalidate{.hwpt_id = 4, .entry_num = done}, Errc::illegal_command);
+    return seen.explained.size();
+  };
+  EXPECT_EQ(refused(1), 0U) << "it has a vDEVICE: something else is wrong";
+  EXPECT_EQ(refused(0), 0U) << "no StreamID";
+  entries[1].cmd[0] = 0x06 | 0x13ULL << 32;
+  EXPECT_EQ(refused(1), 1U);
+  EXPECT_NE(seen.explained[0].find("entry 1 names StreamID 19"), std::string::npos);
+  EXPECT_EQ(refused(1), 1U) << "once";
+}
+
+TEST(Explainer, AWrongOrderOfDestructionIsToldWhatHoldsIt) {
+  Seen seen;
+  seen.make_nested();
+  seen.call(u::Destroy{.id = 5}, u::Destroy{}, Errc::busy);
+  EXPECT_TRUE(seen.explained.empty()) << "nothing of what is known holds it";
+  seen.call(u::Destroy{.id = 4}, u::Destroy{}, Errc::busy);
+  ASSERT_EQ(seen.explained.size(), 1U);
+  EXPECT_NE(seen.explained[0].find("held by nested HWPT 6."), std::string::npos);
+  seen.call(u::Destroy{.id = 3}, u::Destroy{}, Errc::busy);
+  EXPECT_EQ(seen.explained.size(), 1U) << "once";
 }
 
 } // namespace
