@@ -61,9 +61,6 @@ void Explainer::learn(const iommufd::CallRecord& call) {
   } else if (call.number == u::call(u::VdeviceAlloc::nr)) {
     const auto made = as<u::VdeviceAlloc>(call.answer);
     objects_[made.out_vdevice_id] = {Kind::vdevice, made.viommu_id, made.virt_id};
-  } else if (call.number == u::call(u::VeventqAlloc::nr)) {
-    const auto made = as<u::VeventqAlloc>(call.answer);
-    objects_[made.out_veventq_id] = {Kind::event_queue, made.viommu_id};
   } else if (call.number == u::call(u::Destroy::nr)) {
     objects_.erase(as<u::Destroy>(call.request).id);
   }
@@ -104,10 +101,11 @@ void Explainer::explain_stream(const iommufd::CallRecord& call) {
   }
 }
 
+// A vEVENTQ or fault queue whose descriptor is open holds its vIOMMU, too; that is how a VMM ends, no mistake.
 void Explainer::explain_destroy(std::uint32_t id) {
   std::string holders;
   for (const auto& [holder, known] : objects_) {
-    constexpr std::array names{"vIOMMU", "nested HWPT", "vDEVICE", "vEVENTQ"};
+    constexpr std::array names{"vIOMMU", "nested HWPT", "vDEVICE"};
     if (known.on == id) {
       holders += (holders.empty() ? "" : ", ") + std::string{names.at(static_cast<std::size_t>(known.kind))} + " " +
                  std::to_string(holder);

@@ -26,7 +26,7 @@ public:
   void watch(const iommufd::CallRecord& call);
 
 private:
-  enum class Kind : std::uint8_t { viommu, nested, vdevice, event_queue };
+  enum class Kind : std::uint8_t { viommu, nested, vdevice };
   struct Known {
     Kind kind{};
     std::uint32_t on{};         // the vIOMMU that it was made from; of a vIOMMU, its HWPT
