@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 // Pages that devices wait for: to the client as records, and back as its answers.
 namespace sluice::iommufd::test {
 namespace {
@@ -60,7 +62,7 @@ struct Faults : ::testing::Test {
   std::int64_t read(std::uint64_t count, std::uint64_t offset = 0) {
     const auto bytes = c.channels.queue_file->read(Client::buffer, count, offset);
     records.resize(bytes > 0 ? static_cast<std::size_t>(bytes) / record : 0);
-    std::memcpy(records.data(), &c.caller.bytes[Client::buffer], records.size() * record);
+    std::copy_n(&c.caller.bytes[Client::buffer], records.size() * record, reinterpret_cast<std::byte*>(records.data()));
     return bytes < 0 ? bytes : bytes / static_cast<std::int64_t>(record);
   }
   std::int64_t answer(const std::vector<u::HwptPageResponse>& responses) {
