@@ -51,8 +51,8 @@ struct AsidWorld {
       EXPECT_TRUE(d->destroy());
     }
   }
-  base::Result<iommu::Domain*> try_sva(FakeSpace& space) {
-    auto domain = m.smmu->make_sva(space);
+  base::Result<iommu::Domain*> try_sva(FakeSpace& of) {
+    auto domain = m.smmu->make_sva(of);
     if (domain) {
       made.push_back(*domain);
     }
