@@ -97,10 +97,7 @@ void Vsmmu::terminate_all() {
 }
 
 // Of a device that the host has moved on: what waited has been answered there.
-void Vsmmu::forget_stalls(std::uint32_t stream) {
-  while (stalls_.take_any(stream)) {
-  }
-}
+void Vsmmu::forget_stalls(std::uint32_t stream) { stalls_.end(stream); }
 
 void Vsmmu::answer(std::uint32_t cookie, bool again) {
   const HwptPageResponse response{cookie, again ? i::page_response_success : i::page_response_invalid};

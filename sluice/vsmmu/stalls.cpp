@@ -8,7 +8,7 @@ namespace sluice::vsmmu {
 using arch::Event;
 
 bool Stalls::add(std::uint32_t cookie, const Event& record) {
-  const auto free = std::find_if(slots_.begin(), slots_.end(), [](const Slot& s) { return !s.waiting; });
+  const auto free = std::find_if(slots_.begin(), slots_.end(), [](const Slot& s) { return !s.waiting && !s.owed; });
   if (free == slots_.end()) {
     return false;
   }
@@ -30,17 +30,50 @@ Stalls::Waiting* Stalls::next() {
 }
 
 std::optional<std::uint32_t> Stalls::take(std::uint32_t stream, std::uint16_t tag) {
+  if (tag < slots_.size() && slots_[tag].owed == stream) {
+    slots_[tag].owed.reset();
+  }
   return take_if([&](const Waiting& w) {
     return w.recorded && w.record.get(Event::StreamID) == stream && w.record.get(Event::STAG) == tag;
   });
 }
 
 std::optional<std::uint32_t> Stalls::take_any(std::uint32_t stream) {
+  for (Slot& slot : slots_) {
+    slot.owed = slot.owed == stream ? std::nullopt : slot.owed;
+  }
   return take_if([&](const Waiting& w) { return w.record.get(Event::StreamID) == stream; });
 }
 
 std::optional<std::uint32_t> Stalls::take_any() {
+  for (Slot& slot : slots_) {
+    slot.owed.reset();
+  }
   return take_if([](const Waiting&) { return true; });
+}
+
+std::vector<std::uint32_t> Stalls::end(std::uint32_t stream) {
+  return end_if([&](const Waiting& w) { return w.record.get(Event::StreamID) == stream; });
+}
+
+std::vector<std::uint32_t> Stalls::end() {
+  return end_if([](const Waiting&) { return true; });
+}
+
+template <class Matches>
+std::vector<std::uint32_t> Stalls::end_if(Matches matches) {
+  std::vector<std::uint32_t> cookies;
+  for (Slot& slot : slots_) {
+    if (slot.waiting && matches(*slot.waiting)) {
+      const Waiting ended = *std::exchange(slot.waiting, std::nullopt);
+      --waiting_;
+      if (ended.recorded) {
+        slot.owed = static_cast<std::uint32_t>(ended.record.get(Event::StreamID));
+      }
+      cookies.push_back(ended.cookie);
+    }
+  }
+  return cookies;
 }
 
 template <class Matches>

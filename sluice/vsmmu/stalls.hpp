@@ -30,13 +30,20 @@ public:
   // Any of a stream's; or any at all.
   std::optional<std::uint32_t> take_any(std::uint32_t stream);
   std::optional<std::uint32_t> take_any();
+  // They end without the guest; a stream's, or all. One that it was told of it is going to answer all the same, so that
+  // its STAG stands for nothing else before. The cookies.
+  std::vector<std::uint32_t> end(std::uint32_t stream);
+  std::vector<std::uint32_t> end();
   std::size_t waiting() const { return waiting_; }
 
 private:
   struct Slot {
     std::optional<Waiting> waiting{};
     std::uint64_t order{};
+    std::optional<std::uint32_t> owed{}; // the StreamID for which the guest's answer is still to come
   };
+  template <class Matches>
+  std::vector<std::uint32_t> end_if(Matches matches);
   template <class Matches>
   std::optional<std::uint32_t> take_if(Matches matches);
 

@@ -117,6 +117,9 @@ Status Vsmmu::restore(std::span<const std::byte> state) {
   if (const auto good = check(saved, config_.features); !good) {
     return good;
   }
+  for (const std::uint32_t cookie : stalls_.end()) { // a state has no transactions that wait
+    answer(cookie, false);
+  }
   power_on();
   std::size_t at = 0;
   for_each_saved([&]<class R>() { registers_->put(R::from(static_cast<typename R::Raw>(saved.registers[at++]))); });

@@ -58,11 +58,11 @@ void Vsmmu::power_on() {
   registers_.emplace(config_.features);
   registers_->put(GBPA{}.with(GBPA::ABORT, config_.abort_at_reset));
   batch_.clear();
-  terminate_all();
   atc_timed_out_ = false;
 }
 
 void Vsmmu::reset() {
+  terminate_all();
   power_on();
   place_all();
 }
@@ -212,8 +212,7 @@ Status Vsmmu::move_to(std::uint32_t parent) {
     }
   }
   left_ = std::exchange(host_, std::move(next));
-  while (stalls_.take_any()) { // answered where they were
-  }
+  stalls_.end(); // answered where they were
   return {};
 }
 

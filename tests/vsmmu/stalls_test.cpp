@@ -111,6 +111,20 @@ TEST_F(StallsTest, ATagIsUsedAgainAndStandsForTheNewOne) {
   EXPECT_EQ(answered(), (Answered{{11, i::page_response_success}, {12, i::page_response_success}}));
 }
 
+TEST_F(StallsTest, ATagThatTheGuestIsStillToAnswerStandsForNothingElse) {
+  deliver({fault(11)});
+  ASSERT_TRUE(smmu->restore(smmu->save()));
+  EXPECT_EQ(answered(), (Answered{{11, i::page_response_invalid}}));
+  deliver({fault(12)});
+  EXPECT_NE(tag(1), tag(0));
+  resume(sid, tag(0), false);
+  EXPECT_EQ(smmu->stalled(), 1U) << "that was the answer to the first";
+  resume(sid, tag(1));
+  EXPECT_EQ(answered(), (Answered{{11, i::page_response_invalid}, {12, i::page_response_success}}));
+  deliver({fault(13)});
+  EXPECT_EQ(tag(2), tag(0)) << "answered, it is free";
+}
+
 TEST_F(StallsTest, MoreThanTheGuestWasPromisedAreRefused) {
   for (std::uint32_t n = 0; n < most + 2; ++n) {
     deliver({fault(20 + n)});
