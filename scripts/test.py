@@ -31,6 +31,7 @@ NO_QEMU = 77  # tools/sluice/diff.hpp
 DIFF_SEED = 1
 DIFF_CASES = 1500  # of each QEMU, without --all
 DIFF_SECONDS = 600
+FUZZED = ["model"]  # the threads of the target iommufd have no order that repeats
 FUZZ_SECONDS, FUZZ_RUNS = "100", "40000"  # of each target, whichever comes first
 EVERY_HEADER = ["all", "all_verify_interface_header_sets"]  # also each header alone
 TSAN_ADVICE = ("ThreadSanitizer does not run on this kernel, neither plain nor under `setarch -R`; it needs the sysctl "

@@ -111,6 +111,9 @@ void HwptPaging::drop_messages() {
   }
 }
 
+HwptPaging::HwptPaging(Ioas& ioas, iommu::Domain& domain, const iommu::PagingOptions& options)
+    : Hwpt{object_type, domain}, ioas_{ioas}, options_{options} {}
+
 HwptPaging::~HwptPaging() {
   if (ioas_) {
     ioas_->remove_domain(domain());

@@ -76,8 +76,7 @@ public:
   bool automatic{};
 
 private:
-  HwptPaging(Ioas& ioas, iommu::Domain& domain, const iommu::PagingOptions& options)
-      : Hwpt{object_type, domain}, ioas_{ioas}, options_{options} {}
+  HwptPaging(Ioas& ioas, iommu::Domain& domain, const iommu::PagingOptions& options);
 
   base::Status read_dirty_part(Caller& caller, const DirtyRequest& request, Range part);
 
