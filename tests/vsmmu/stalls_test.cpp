@@ -125,6 +125,38 @@ TEST_F(StallsTest, ATagThatTheGuestIsStillToAnswerStandsForNothingElse) {
   EXPECT_EQ(tag(2), tag(0)) << "answered, it is free";
 }
 
+TEST_F(StallsTest, ATagOfADeviceWithAnotherHwptOrHostWaitsForItsAnswerToo) {
+  deliver({fault(11)});
+  put_ste(sid, stage1_ste(ram + 0x40000));
+  send({cmd::cfgi_ste(sid, true), cmd::sync(SyncSignal::none)});
+  deliver({fault(12)});
+  ASSERT_TRUE(smmu->move_to(6));
+  deliver({fault(13)});
+  EXPECT_NE(tag(1), tag(0));
+  EXPECT_NE(tag(2), tag(0));
+  EXPECT_NE(tag(2), tag(1));
+}
+
+TEST_F(StallsTest, StallTermIsTheAnswerToWhatHasEndedBefore) {
+  deliver({fault(11)});
+  ASSERT_TRUE(smmu->restore(smmu->save()));
+  send({cmd::stall_term(sid)});
+  deliver({fault(12)});
+  EXPECT_EQ(tag(1), tag(0));
+}
+
+TEST_F(StallsTest, AResetFreesTheTagsThatWaitForAnAnswer) {
+  deliver({fault(11)});
+  ASSERT_TRUE(smmu->restore(smmu->save()));
+  smmu->reset();
+  produced = 0;
+  place_queues();
+  enable();
+  send({cmd::cfgi_ste(sid, true), cmd::sync(SyncSignal::none)});
+  deliver({fault(12)});
+  EXPECT_EQ(tag(0), 0U) << "the first of all";
+}
+
 TEST_F(StallsTest, MoreThanTheGuestWasPromisedAreRefused) {
   for (std::uint32_t n = 0; n < most + 2; ++n) {
     deliver({fault(20 + n)});
