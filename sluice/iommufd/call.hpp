@@ -4,7 +4,9 @@
 
 #include <array>
 #include <cstring>
+#include <memory>
 #include <type_traits>
+#include <utility>
 
 namespace sluice::iommufd {
 
@@ -33,6 +35,24 @@ struct Call {
   }
   // Writes the structure back, as much of it as the caller knows. Errors: bad_address.
   base::Status respond();
+
+  // A queue with a descriptor: the caller has both, or neither. Errors: those of Objects::add() and respond().
+  template <class Queue>
+  base::Status hand_over(std::unique_ptr<Queue> made, std::uint32_t& id, std::uint32_t& descriptor) {
+    const auto added = objects().add(std::move(made));
+    if (!added) {
+      return added.error();
+    }
+    Queue& queue = **added;
+    id = queue.id();
+    descriptor = static_cast<std::uint32_t>(queue.descriptor());
+    if (const auto told = respond(); !told) {
+      objects().remove(queue);
+      return told;
+    }
+    queue.give_descriptor();
+    return {};
+  }
 
   // Data that a structure points at. A tail that the caller does not have is zero; one that we do not know is refused
   // as the caller of this function wants it. Errors: bad_address.

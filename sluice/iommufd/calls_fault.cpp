@@ -12,22 +12,7 @@ base::Status fault_queue_alloc(Call& call) {
     return base::Errc::unsupported;
   }
   auto made = FaultQueue::make(call.host(), call.sync());
-  if (!made) {
-    return made.error();
-  }
-  auto added = call.objects().add(std::move(*made));
-  if (!added) {
-    return added.error();
-  }
-  cmd.out_fault_id = (*added)->id();
-  cmd.out_fault_fd = static_cast<std::uint32_t>((*added)->descriptor());
-  auto status = call.respond();
-  if (!status) {
-    call.objects().remove(**added);
-    return status;
-  }
-  (*added)->give_descriptor();
-  return {};
+  return made ? call.hand_over(std::move(*made), cmd.out_fault_id, cmd.out_fault_fd) : made.error();
 }
 
 } // namespace sluice::iommufd::calls

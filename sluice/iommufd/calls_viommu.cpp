@@ -89,22 +89,7 @@ Status veventq_alloc(Call& call) {
     return viommu.error();
   }
   auto made = Veventq::make(**viommu, cmd.type, cmd.veventq_depth, call.host().channels, call.sync());
-  if (!made) {
-    return made.error();
-  }
-  auto added = call.objects().add(std::move(*made));
-  if (!added) {
-    return added.error();
-  }
-  cmd.out_veventq_id = (*added)->id();
-  cmd.out_veventq_fd = static_cast<std::uint32_t>((*added)->descriptor());
-  auto status = call.respond();
-  if (!status) {
-    call.objects().remove(**added);
-    return status;
-  }
-  (*added)->give_descriptor();
-  return {};
+  return made ? call.hand_over(std::move(*made), cmd.out_veventq_id, cmd.out_veventq_fd) : made.error();
 }
 
 namespace {
