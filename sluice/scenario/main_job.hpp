@@ -14,7 +14,7 @@
 namespace sluice::scenario {
 
 struct MainJobOptions {
-  double seconds{5};         // of a run of free threads
+  double seconds{5};         // of a run of free threads, and more where that is too short: run_length.hpp
   std::uint64_t changes{0};  // after so many replacements the run ends; 0: only by time
   std::uint64_t seed{1};     // of every choice that the run makes
   bool seeded{false};        // one thread at a time in an order given by the seed: repeats exactly

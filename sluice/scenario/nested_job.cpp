@@ -2,6 +2,7 @@
 
 #include <sluice/scenario/nested_parts.hpp>
 #include <sluice/scenario/nested_verdict.hpp>
+#include <sluice/scenario/run_length.hpp>
 
 #include <fmt/format.h>
 
@@ -148,8 +149,10 @@ void NestedJob::stop_hostile() {
 }
 
 bool NestedJob::goes_on(std::uint64_t now) const {
-  const bool enough = options_.changes != 0 && changer_->counts().replaced_in_all() >= options_.changes;
-  const bool late = !options_.seeded && static_cast<double>(now - begin_ns_) * 1e-9 >= options_.seconds;
+  const std::uint64_t replaced = changer_->counts().replaced_in_all();
+  const bool enough = options_.changes != 0 && replaced >= options_.changes;
+  const double elapsed = static_cast<double>(now - begin_ns_) * 1e-9;
+  const bool late = !options_.seeded && long_enough(elapsed, options_.seconds, replaced);
   return !enough && !late && !findings_.any();
 }
 
