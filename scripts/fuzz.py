@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """What `./run fuzz [NAME] [--seconds N] [--runs N] [--seed N]` does: builds fuzz-NAME (fuzz/NAME.cpp) with libFuzzer, starts it
-from what is kept in fuzz/corpus/NAME, and then prints how many lines of its layers what is kept reaches. The seed is printed;
-the same one tries the same inputs, --runs of them or as many as there is time for. New ones go to build/fuzz-work/NAME; --merge
-puts those that reach more into fuzz/corpus/NAME. With --fresh those of earlier calls are dropped first."""
+from what is kept in fuzz/corpus/NAME, and then prints how many lines of its layers what is kept reaches. The seed is printed.
+It goes on for --seconds, 60 if nothing is said; with --runs and --fresh it tries that many inputs, with one seed the same ones on
+every machine. New ones go to build/fuzz-work/NAME, where --fresh drops those of earlier calls first; --merge puts those that
+reach more into fuzz/corpus/NAME. A finding is printed once more as the last line."""
 
 import argparse
 import glob
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -57,8 +59,26 @@ def corpus(name):
     return os.path.join(ROOT, "fuzz", "corpus", name)
 
 
+def same_addresses():
+    """What libFuzzer learns from comparisons has addresses in it."""
+    command = ["setarch", os.uname().machine, "--addr-no-randomize"]
+    allowed = shutil.which(command[0]) and subprocess.run([*command, "true"], capture_output=True).returncode == 0
+    return command if allowed else []
+
+
+def watched(command):
+    """The lines that say what was found, if it fails; all are printed."""
+    told = []
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace") as process:
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            if re.search(r"^finding: |ERROR: |SUMMARY: |Test unit written|^Base64: ", line):
+                told.append(line.strip())
+    return (told or [f"exit status {process.returncode}"]) if process.returncode != 0 else []
+
+
 def fuzz(name, seconds, runs, seed, merge, fresh):
-    """Whether nothing was found."""
+    """What was found, in lines."""
     build("fuzz", name)
     work = os.path.join(ROOT, "build", "fuzz-work", name)
     if fresh:
@@ -67,15 +87,14 @@ def fuzz(name, seconds, runs, seed, merge, fresh):
     os.makedirs(corpus(name), exist_ok=True)
     program = os.path.join(ROOT, "build", "fuzz", f"fuzz-{name}")
     limits = [f"-timeout={TIMEOUT}", f"-max_len={target(name).max_bytes}", "-len_control=0", "-rss_limit_mb=4096"]
-    good = True
-    if seconds:
+    found = []
+    if seconds or runs >= 0:
         print(f"fuzz-{name}: seed {seed}", flush=True)
-        command = [program, f"-seed={seed}", f"-max_total_time={seconds}", f"-runs={runs}", *limits, f"-artifact_prefix={work}-",
-                   "-print_final_stats=1", work, corpus(name)]
-        good = subprocess.run(command, cwd=ROOT).returncode == 0
+        found += watched([*same_addresses(), program, f"-seed={seed}", f"-max_total_time={seconds}", f"-runs={runs}", "-reload=0", *limits,
+                          f"-artifact_prefix={work}-", "-print_final_stats=1", work, corpus(name)])
     if merge:
-        good = subprocess.run([program, "-merge=1", "-use_counters=0", *limits, corpus(name), work], cwd=ROOT).returncode == 0 and good
-    return good
+        found += watched([program, "-merge=1", "-use_counters=0", *limits, corpus(name), work])
+    return found
 
 
 def counted_lines(folder, wanted):
@@ -121,14 +140,18 @@ def coverage(name):
 def main():
     parser = argparse.ArgumentParser(prog="run fuzz", description=__doc__)
     parser.add_argument("name", nargs="?", default="model", choices=targets())
-    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--seconds", type=int)
     parser.add_argument("--runs", type=int, default=-1)
     parser.add_argument("--seed", type=int, default=random.randrange(1, 1 << 31))
     parser.add_argument("--merge", action="store_true")
     parser.add_argument("--fresh", action="store_true")
     options = parser.parse_args()
-    good = fuzz(options.name, options.seconds, options.runs, options.seed, options.merge, options.fresh)
-    return 0 if coverage(options.name) >= target(options.name).least and good else 1
+    seconds = options.seconds if options.seconds is not None else 60 if options.runs < 0 else 0
+    found = fuzz(options.name, seconds, options.runs, options.seed, options.merge, options.fresh)
+    enough = coverage(options.name) >= target(options.name).least
+    for line in found:
+        print(f"FOUND: {line}", file=sys.stderr)
+    return 0 if enough and not found else 1
 
 
 if __name__ == "__main__":

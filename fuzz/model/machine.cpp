@@ -98,12 +98,13 @@ Machine::Machine(Input& input) {
   knobs.ste_cache = knobs.cd_cache = 1U << (choice >> 3 & 3);
   knobs.tlb = knobs.walk_cache = 1U << 2 * (choice >> 5 & 3);
   knobs.watch_stale = (choice >> 7 & 1) != 0;
+  reads_at_will_ = knobs.watch_stale; // what an entry came from, whatever the transaction asks of it
   knobs.sync_hold_report_us = 1;
   if (input.one_in(4)) {
     const std::uint64_t adverse = input.byte();
     knobs.adversary = {(adverse & 1) != 0,      (adverse >> 1 & 1) != 0, (adverse >> 2 & 1) != 0,
                        (adverse >> 3 & 1) != 0, (adverse >> 4 & 1) != 0, adverse};
-    reads_at_will_ = knobs.adversary.acts() || knobs.adversary.any_order;
+    reads_at_will_ = reads_at_will_ || knobs.adversary.acts() || knobs.adversary.any_order;
     prefetches_ = knobs.adversary.prefetch;
     knobs.grant_unasked_write = (adverse >> 5 & 1) != 0;
     knobs.truncate_translated = (adverse >> 6 & 1) != 0;

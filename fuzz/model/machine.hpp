@@ -60,7 +60,8 @@ public:
   std::unique_ptr<model::Smmu> smmu;
   std::unique_ptr<model::Port> port, other;
 
-  // By Knobs::adversary it reads whatever is reachable, whenever it likes, or in an order in which it meets aborts.
+  // By Knobs::adversary it reads whatever is reachable, whenever it likes, or in an order in which it meets aborts; by
+  // Knobs::watch_stale what led to an entry that it has.
   bool reads_at_will() const { return reads_at_will_; }
   bool prefetches() const { return prefetches_; }
 

@@ -127,12 +127,14 @@ constexpr unsigned weaker_hints(unsigned s1, unsigned incoming) {
 constexpr bool hints_weaken(std::uint8_t incoming) {
   return !is_device(incoming) && (detail::hints_weaken(incoming >> 4) || detail::hints_weaken(incoming & 0xf));
 }
-constexpr std::uint8_t combine_hints(std::uint8_t s1, std::uint8_t incoming) {
+// `but`: halves that have their hints from stage 2, as newly_cacheable() says.
+constexpr std::uint8_t combine_hints(std::uint8_t s1, std::uint8_t incoming, unsigned but = 0) {
   if (is_device(s1) || is_device(incoming)) {
     return s1;
   }
-  return static_cast<std::uint8_t>(detail::weaker_hints(s1 >> 4, incoming >> 4) << 4 |
-                                   detail::weaker_hints(s1 & 0xf, incoming & 0xf));
+  const unsigned outer = (but & 2) != 0 ? unsigned{s1} >> 4 : detail::weaker_hints(s1 >> 4, incoming >> 4);
+  const unsigned inner = (but & 1) != 0 ? s1 & 0xfU : detail::weaker_hints(s1 & 0xf, incoming & 0xf);
+  return static_cast<std::uint8_t>(outer << 4 | inner);
 }
 
 // D8.6.6: a half that S2FWB makes Write-Back keeps the hints that it has.
@@ -140,6 +142,15 @@ constexpr std::uint8_t forced_write_back(std::uint8_t s1) {
   const auto forced = [](unsigned half) { return detail::level_of(half) == 0 ? 0xfU : half | 0x4U; };
   return is_device(s1) ? arch::mair::normal_wb_ra_wa
                        : static_cast<std::uint8_t>(forced(s1 >> 4) << 4 | forced(s1 & 0xf));
+}
+
+// Which halves that makes cacheable that stage 1 left without hints: bit 1 outer, bit 0 inner.
+constexpr unsigned newly_cacheable(std::uint8_t s1, unsigned memattr, bool fwb) {
+  if (!fwb || (memattr & 7) != 6) {
+    return 0;
+  }
+  const auto plain = [&](unsigned half) { return is_device(s1) || detail::level_of(half) == 0; };
+  return (plain(s1 >> 4) ? 2U : 0U) | (plain(s1 & 0xf) ? 1U : 0U);
 }
 
 constexpr arch::Shareability combine_sh(arch::Shareability a, arch::Shareability b) {

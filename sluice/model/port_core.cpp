@@ -140,9 +140,9 @@ void PortCore::fill(Binding& b, const Regime& regime) {
   b.keep_instruction = rights.instruction != arch::InstructionOverride::data;
 }
 
-// 13.5: stage 1's, with hints that the client's take away.
+// 13.1.2, 13.5: stage 1's, with hints that the client's take away; not those that come from S2FWB.
 MemoryType PortCore::type_of(const Binding& b, const TlbEntry& e) {
-  return {combine_hints(e.mair(), b.incoming.mair), e.sh()};
+  return {combine_hints(e.mair(), b.incoming.mair, e.memattr()), e.sh()};
 }
 
 // 7.3.1

@@ -34,8 +34,8 @@ struct TlbEntry {
   std::uint64_t tag{};   // context [63:44], page [43:0]; context 0: empty
   std::uint64_t where{}; // PA [55:12], stage 2 rights [11:6], stage 1 rights [5:0]
   std::uint64_t ipa{};   // of a nested translation [55:12]; leaf's log2 size [5:0], level [7:6], granule [9:8]
-  std::uint64_t type{};  // MAIR byte [7:0], shareability [9:8], stage 2 MemAttr [13:10], writable-clean [14],
-                         // log2 of the bytes that all stages translate alike [20:15]
+  std::uint64_t type{};  // MAIR byte [7:0], shareability [9:8], writable-clean [14], log2 of the bytes that all stages
+                         // translate alike [20:15]; [13:10] of stage 2 alone MemAttr, else newly_cacheable()
 
   static constexpr std::uint64_t make_tag(std::uint32_t context, std::uint64_t page) {
     return std::uint64_t{context} << 44 | page;

@@ -222,7 +222,7 @@ Walker::Done Walker::both_stages(const Regime& regime, std::uint64_t address, un
   if (regime.stage2) {
     const MemoryType type = combine(leaf.type, s2.memattr(), s2.sh(), regime.s2.fwb);
     out.where = s2.pa() | leaf.rights | s2.stage2() << 6;
-    out.set_type(type.mair, type.sh, 0);
+    out.set_type(type.mair, type.sh, newly_cacheable(leaf.type.mair, s2.memattr(), regime.s2.fwb));
   } else {
     out.where = (leaf.oa & page_bits) | leaf.rights | rights::all << 6;
     out.set_type(leaf.type.mair, leaf.type.sh, 0);

@@ -179,6 +179,25 @@ TEST_F(Out, NestedCombinesBothLeaves) {
   EXPECT_EQ(of(1, 0x2000).mair, 0xffU);
 }
 
+TEST_F(Out, TheClientsHintsTakeNothingFromWhatS2FWBMadeCacheable) {
+  const auto s2 = rig.stage2_tree();
+  for (std::uint64_t at = 0; at < 64ULL << 20; at += 1ULL << 21) {
+    rig.map(s2, at, at, s2_rw, 2);
+  }
+  rig.map(s2, 1ULL << 32, 0x1000, (s2_rw & ~(0xfULL << 2)) | 6 << 2); // Write-Back
+  const auto s = rig.stage1_stream(1);
+  rig.put(s.cd_at, rig.cd(s.tree).set(Cd::MAIR0, 0x4f'04'ff));
+  rig.put_ste(1, rig.nested(rig.stage1_ste(s.cd_at), rig.stage2_ste(s2))
+                     .set(Ste::S2FWB, 1)
+                     .set(Ste::ALLOCCFG, 0b1100)); // read-allocate only
+  for (const std::uint64_t index : {0, 1, 2}) {
+    rig.map(s.tree, 0x1000 * (index + 1), 1ULL << 32, s1_rw | index << 2);
+  }
+  EXPECT_EQ(of(1, 0x1000).mair, 0xeeU); // stage 1's own hints
+  EXPECT_EQ(of(1, 0x2000).mair, 0xffU); // of a Device there are none
+  EXPECT_EQ(of(1, 0x3000).mair, 0xfeU); // each half for itself
+}
+
 TEST_F(Out, BypassTakesTheOverrides) {
   rig.put_ste(1, rig.bypass_ste());
   rig.put_ste(2, rig.bypass_ste().set(Ste::SHCFG, arch::ShareabilityOverride::inner));
