@@ -271,6 +271,7 @@ Verdict stage1(Way& way, std::uint64_t va, Reached& out, std::optional<Update>& 
       continue;
     }
     way.answer.reads.back().leaf = true;
+    way.answer.tags.global = way.world != World::el2 && bit(*d, 11) == 0; // cached though this access has no right to it
     const Cd& c = way.cd;
     std::uint64_t updated = *d;
     if (bit(*d, 10) == 0) {
@@ -296,7 +297,6 @@ Verdict stage1(Way& way, std::uint64_t va, Reached& out, std::optional<Update>& 
     out.type = with_client(
         from_mair(static_cast<std::uint8_t>(mair >> 8 * (attr % 4)), static_cast<arch::Shareability>(*d >> 8 & 3)),
         out.type);
-    way.answer.tags.global = way.world != World::el2 && bit(*d, 11) == 0;
     return std::nullopt;
   }
 }

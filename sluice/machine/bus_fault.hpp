@@ -1,7 +1,7 @@
 #pragma once
 
 #include <sluice/base/atomic.hpp>
-#include <sluice/model/bus.hpp>
+#include <sluice/machine/forwarding_bus.hpp>
 
 #include <array>
 #include <cstdint>
@@ -12,9 +12,9 @@ enum class Whose : std::uint8_t { smmu, clients, everyone };
 
 // A bus with a place that answers every access of some initiators with an abort: a memory error in a table, a window
 // that was closed.
-class FaultyBus final : public model::Bus {
+class FaultyBus final : public ForwardingBus {
 public:
-  explicit FaultyBus(model::Bus& inner) : inner_{inner} {}
+  explicit FaultyBus(model::Bus& inner) : ForwardingBus{inner} {}
 
   // From the next access on; takes the place of what was planted before. `size` 0: none.
   void plant(std::uint64_t address, std::uint64_t size, Whose whose);
@@ -34,17 +34,10 @@ public:
   bool message(const model::BusAccess& access, std::uint32_t data) override {
     return passes(access) && inner_.message(access, data);
   }
-  void pulse(model::Wire wire) override { inner_.pulse(wire); }
-  model::AtcAnswer invalidate_atc(const model::AtcInvalidation& invalidation) override {
-    return inner_.invalidate_atc(invalidation);
-  }
-  bool atc_completed(std::uint32_t stream, std::uint8_t tag) override { return inner_.atc_completed(stream, tag); }
-  void page_response(const model::PageResponse& response) override { inner_.page_response(response); }
 
 private:
   bool passes(const model::BusAccess& access);
 
-  model::Bus& inner_;
   base::Atomic<std::uint64_t> begin_{0};
   base::Atomic<std::uint64_t> size_{0};
   base::Atomic<Whose> whose_{Whose::everyone};

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <sluice/base/atomic.hpp>
-#include <sluice/model/bus.hpp>
+#include <sluice/machine/forwarding_bus.hpp>
 #include <sluice/platform/sync.hpp>
 #include <sluice/vfio/host.hpp>
 
@@ -60,33 +60,18 @@ private:
 };
 
 // A bus with a doorbell on it.
-class DoorbellBus final : public model::Bus {
+class DoorbellBus final : public ForwardingBus {
 public:
-  DoorbellBus(model::Bus& inner, Doorbell& doorbell) : inner_{inner}, doorbell_{doorbell} {}
+  DoorbellBus(model::Bus& inner, Doorbell& doorbell) : ForwardingBus{inner}, doorbell_{doorbell} {}
 
-  bool read(const model::BusAccess& access, void* into) override { return inner_.read(access, into); }
   bool write(const model::BusAccess& access, const void* from) override {
     return Doorbell::contains(access.address) ? doorbell_.write(access, from) : inner_.write(access, from);
-  }
-  bool read64(std::uint64_t address, const model::Attributes& attributes, std::uint64_t& value) override {
-    return inner_.read64(address, attributes, value);
-  }
-  bool compare_exchange64(std::uint64_t address, const model::Attributes& attributes, std::uint64_t& expected,
-                          std::uint64_t desired) override {
-    return inner_.compare_exchange64(address, attributes, expected, desired);
   }
   bool message(const model::BusAccess& access, std::uint32_t data) override {
     return Doorbell::contains(access.address) ? doorbell_.write(access, &data) : inner_.message(access, data);
   }
-  void pulse(model::Wire wire) override { inner_.pulse(wire); }
-  model::AtcAnswer invalidate_atc(const model::AtcInvalidation& invalidation) override {
-    return inner_.invalidate_atc(invalidation);
-  }
-  bool atc_completed(std::uint32_t stream, std::uint8_t tag) override { return inner_.atc_completed(stream, tag); }
-  void page_response(const model::PageResponse& response) override { inner_.page_response(response); }
 
 private:
-  model::Bus& inner_;
   Doorbell& doorbell_;
 };
 

@@ -1,14 +1,14 @@
 #pragma once
 
+#include <sluice/machine/forwarding_bus.hpp>
 #include <sluice/machine/windows.hpp>
-#include <sluice/model/bus.hpp>
 
 namespace sluice::machine {
 
 // A bus on which clients' memory lies beside the machine's own.
-class WindowBus final : public model::Bus {
+class WindowBus final : public ForwardingBus {
 public:
-  WindowBus(model::Bus& inner, const Windows& windows) : inner_{inner}, windows_{windows} {}
+  WindowBus(model::Bus& inner, const Windows& windows) : ForwardingBus{inner}, windows_{windows} {}
 
   bool read(const model::BusAccess& access, void* into) override {
     return windows_.contains(access.address)
@@ -28,16 +28,8 @@ public:
                           std::uint64_t desired) override {
     return !windows_.contains(address) && inner_.compare_exchange64(address, attributes, expected, desired);
   }
-  bool message(const model::BusAccess& access, std::uint32_t data) override { return inner_.message(access, data); }
-  void pulse(model::Wire wire) override { inner_.pulse(wire); }
-  model::AtcAnswer invalidate_atc(const model::AtcInvalidation& invalidation) override {
-    return inner_.invalidate_atc(invalidation);
-  }
-  bool atc_completed(std::uint32_t stream, std::uint8_t tag) override { return inner_.atc_completed(stream, tag); }
-  void page_response(const model::PageResponse& response) override { inner_.page_response(response); }
 
 private:
-  model::Bus& inner_;
   const Windows& windows_;
 };
 
