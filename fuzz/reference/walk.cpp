@@ -271,7 +271,8 @@ Verdict stage1(Way& way, std::uint64_t va, Reached& out, std::optional<Update>& 
       continue;
     }
     way.answer.reads.back().leaf = true;
-    way.answer.tags.global = way.world != World::el2 && bit(*d, 11) == 0; // cached though this access has no right to it
+    way.answer.tags.global =
+        way.world != World::el2 && bit(*d, 11) == 0; // cached though this access has no right to it
     const Cd& c = way.cd;
     std::uint64_t updated = *d;
     if (bit(*d, 10) == 0) {
