@@ -40,6 +40,7 @@ public:
   base::Result<iommufd::Window*> map_file(int, std::uint64_t, std::uint64_t, bool, iommufd::WindowPlace) override {
     return base::Errc::bad_descriptor;
   }
+  void abandon(iommufd::Window* window) override { delete window; }
   base::Result<int> duplicate(int) override { return base::Errc::bad_descriptor; }
   void close(int) override {}
 

@@ -19,8 +19,8 @@ std::shared_ptr<Backing> Backing::file(Pages& pages, Charge charge, int fd, std:
 }
 
 Backing::~Backing() {
-  if (abandoned_) {
-    static_cast<void>(window_.release());
+  if (abandoned_ && window_) {
+    pages_.abandon(window_.release());
   }
   if (fd_ != no_file) {
     pages_.close(fd_);

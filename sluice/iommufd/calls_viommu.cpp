@@ -88,7 +88,7 @@ Status veventq_alloc(Call& call) {
   if (!viommu) {
     return viommu.error();
   }
-  auto made = Veventq::make(**viommu, cmd.type, cmd.veventq_depth, call.host().channels, call.sync());
+  auto made = Veventq::make(**viommu, cmd.type, cmd.veventq_depth, call.host(), call.sync());
   return made ? call.hand_over(std::move(*made), cmd.out_veventq_id, cmd.out_veventq_fd) : made.error();
 }
 

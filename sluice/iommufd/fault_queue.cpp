@@ -32,7 +32,7 @@ std::int64_t failure(Errc e) { return -static_cast<int>(uapi::to_errno(e)); }
 
 base::Result<std::unique_ptr<FaultQueue>> FaultQueue::make(Host& host, platform::Sync& sync) {
   auto queue = std::unique_ptr<FaultQueue>{new FaultQueue{host.caller, sync}};
-  auto descriptor = host.channels.open_queue(*queue);
+  auto descriptor = host.channels.open_queue(*queue, true);
   if (!descriptor) {
     return descriptor.error();
   }
@@ -113,6 +113,11 @@ void FaultQueue::put_back(Group& group) {
 
 void FaultQueue::signal() { descriptor_->set_readable(!pending_.empty()); }
 
+void FaultQueue::refresh() {
+  const SpinGuard guard{sync_, lock_};
+  signal();
+}
+
 // The lowest that is free, from 1.
 FaultQueue::Delivered::iterator FaultQueue::give_cookie() {
   std::uint32_t cookie = 1;
@@ -163,8 +168,7 @@ std::int64_t FaultQueue::read(std::uint64_t buffer, std::uint64_t count, std::ui
     done += size;
     no_cookie.keep();
   }
-  const SpinGuard spin{sync_, lock_};
-  signal();
+  refresh();
   return done != 0 || status ? static_cast<std::int64_t>(done) : failure(status.error());
 }
 

@@ -37,6 +37,7 @@ public:
   void on_page_requests(const iommu::PageRequestGroup& group) override;
   std::int64_t read(std::uint64_t buffer, std::uint64_t count, std::uint64_t offset) override;
   std::int64_t write(std::uint64_t buffer, std::uint64_t count, std::uint64_t offset) override;
+  void refresh() override;
 
 protected:
   bool has_outside_user() const override { return descriptor_->connected(); }

@@ -43,6 +43,8 @@ public:
   // Errors: bad_descriptor, invalid_argument (no memory file, or beyond its end), no_memory.
   virtual base::Result<Window*> map_file(int fd, std::uint64_t start, std::uint64_t length, bool write,
                                          WindowPlace place) = 0;
+  // Takes a window that hardware may still reach, though nobody uses it: it stays what it is.
+  virtual void abandon(Window* window) = 0;
   // Whether `fd` may be mapped later, and a descriptor of our own for it. Errors: bad_descriptor.
   virtual base::Result<int> duplicate(int fd) = 0;
   virtual void close(int fd) = 0;
@@ -61,42 +63,14 @@ protected:
   ~Caller() = default;
 };
 
-// Our end of a descriptor that a client polls and reads: one packet a read.
-class Channel {
-public:
-  Channel(const Channel&) = delete;
-  Channel& operator=(const Channel&) = delete;
-  virtual ~Channel() = default;
-
-  // The client's end, which is closed with ours until it is given to the client: then the client closes it.
-  virtual int descriptor() const = 0;
-  virtual void give() = 0;
-  // Never waits; false when the descriptor takes no more now. Any thread.
-  virtual bool send(std::span<const std::byte> packet) = 0;
-  // Packets that the client has not read.
-  virtual std::size_t unread() const = 0;
-  // Whether a client still has its end open.
-  virtual bool connected() const = 0;
-
-protected:
-  Channel() = default;
-};
-
-// Told when a channel that was full takes packets again.
-class ChannelUser {
-public:
-  virtual void on_room() = 0;
-
-protected:
-  ~ChannelUser() = default;
-};
-
 // What answers when a client reads or writes a descriptor. `buffer` is the caller's pointer. Bytes moved, or a negative
 // errno; never waits for the other side.
 class QueueFile {
 public:
   virtual std::int64_t read(std::uint64_t buffer, std::uint64_t count, std::uint64_t offset) = 0;
   virtual std::int64_t write(std::uint64_t buffer, std::uint64_t count, std::uint64_t offset) = 0;
+  // Says anew whether something can be read: after each read, and after whatever was said before has been taken back.
+  virtual void refresh() = 0;
 
 protected:
   ~QueueFile() = default;
@@ -112,7 +86,7 @@ public:
   // It is closed with us until it is given to the client: then the client closes it.
   virtual int number() const = 0;
   virtual void give() = 0;
-  // What poll() says; it can always be written. Never waits. Any thread.
+  // What poll() says. Never waits. Any thread.
   virtual void set_readable(bool readable) = 0;
   // Whether a client still has it open.
   virtual bool connected() const = 0;
@@ -123,9 +97,8 @@ protected:
 
 class Channels {
 public:
-  // Errors: no_memory (no descriptor is left).
-  virtual base::Result<Channel*> open(ChannelUser& user) = 0;
-  virtual base::Result<QueueDescriptor*> open_queue(QueueFile& file) = 0;
+  // What poll() says of writing is always the same. Errors: no_memory (no descriptor is left).
+  virtual base::Result<QueueDescriptor*> open_queue(QueueFile& file, bool writable) = 0;
 
 protected:
   ~Channels() = default;

@@ -22,6 +22,15 @@ struct SavedErrno {
   ~SavedErrno() { errno = before; }
 };
 
+// poll() does not offer to write to a socket whose buffer is full, and nobody reads what is in this one.
+void fill(int fd) {
+  const int least = 1;
+  static_cast<void>(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &least, sizeof least));
+  const std::byte bytes[64]{};
+  while (::send(fd, bytes, sizeof bytes, MSG_DONTWAIT | MSG_NOSIGNAL) > 0) {
+  }
+}
+
 bool inode_of(int fd, std::pair<dev_t, ino_t>& inode) {
   struct stat about {};
   if (fstat(fd, &about) != 0) {
@@ -44,10 +53,12 @@ std::int64_t QueueLink::read(int fd, std::uint64_t buffer, std::uint64_t count, 
   if (file_ == nullptr) {
     return 0;
   }
+  const std::int64_t done = file_->read(buffer, count, offset);
   std::byte bytes[16];
-  while (recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0) { // what read() leaves is said anew
+  while (recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0) { // what is left is said anew
   }
-  return file_->read(buffer, count, offset);
+  file_->refresh();
+  return done;
 }
 
 std::int64_t QueueLink::write(std::uint64_t buffer, std::uint64_t count, std::uint64_t offset) {
@@ -67,11 +78,15 @@ std::shared_ptr<QueueLink> Queues::find(int fd) {
   return at != links_.end() ? at->second : nullptr;
 }
 
-base::Result<std::unique_ptr<QueueDescriptor>> QueueDescriptor::open(Queues& queues, iommufd::QueueFile& file) {
+base::Result<std::unique_ptr<QueueDescriptor>> QueueDescriptor::open(Queues& queues, iommufd::QueueFile& file,
+                                                                     bool writable) {
   const SavedErrno keep;
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
     return Errc::no_memory;
+  }
+  if (!writable) {
+    fill(ends[0]);
   }
   auto queue = std::unique_ptr<QueueDescriptor>{new QueueDescriptor{queues, file, ends[0], ends[1]}};
   inode_of(ends[0], queue->inode_);

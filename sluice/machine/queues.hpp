@@ -56,12 +56,13 @@ private:
 class QueueDescriptor final : public iommufd::QueueDescriptor {
 public:
   // Errors: no_memory (no descriptor is left).
-  static base::Result<std::unique_ptr<QueueDescriptor>> open(Queues& queues, iommufd::QueueFile& file);
+  static base::Result<std::unique_ptr<QueueDescriptor>> open(Queues& queues, iommufd::QueueFile& file, bool writable);
   ~QueueDescriptor() override;
 
   int number() const override { return client_; }
   void give() override;
-  // A byte that is there already stays until the client's next read(): poll() may say too much in between.
+  // A byte that is there already stays until the client's next read(): poll() may say too much in between, where
+  // something went in another way than by being read.
   void set_readable(bool readable) override;
   bool connected() const override;
 

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <utility>
 
 namespace sluice::machine {
 
@@ -71,6 +72,7 @@ public:
 
   const std::uint64_t first_slot;
   const std::uint64_t slot_count;
+  ClientWindow* next_abandoned{};
 
 private:
   Windows& windows_;
@@ -88,6 +90,9 @@ Windows::Windows(platform::Sync& sync, Space space) : sync_{sync}, space_{space}
 }
 
 Windows::~Windows() {
+  while (abandoned_ != nullptr) {
+    delete std::exchange(abandoned_, abandoned_->next_abandoned);
+  }
   base::check(live() == 0);
   munmap(slots_.data(), slots_.size_bytes());
 }
@@ -129,6 +134,12 @@ bool Windows::read64(std::uint64_t address, std::uint64_t& value) const {
     value = again;
     return true;
   });
+}
+
+void Windows::abandon(iommufd::Window* window) {
+  auto* const mine = static_cast<ClientWindow*>(window);
+  const platform::MutexGuard guard{sync_, mutex_};
+  mine->next_abandoned = std::exchange(abandoned_, mine);
 }
 
 // First fit. `align` in slots.
@@ -192,6 +203,9 @@ void Windows::give_back(const ClientWindow& window) {
 Result<iommufd::Window*> Windows::map_memory(std::uint64_t user_va, std::uint64_t length, bool write,
                                              iommufd::WindowPlace place) {
   const KeepErrno keep;
+  if (device_ranges_.touches(user_va, length)) {
+    return Errc::bad_address;
+  }
   if (auto status = hosted::guarded::populate(user_va, length, write); !status) {
     return status.error();
   }

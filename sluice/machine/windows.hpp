@@ -2,6 +2,7 @@
 
 #include <sluice/base/atomic.hpp>
 #include <sluice/iommufd/host.hpp>
+#include <sluice/machine/device_ranges.hpp>
 #include <sluice/model/bus.hpp>
 #include <sluice/platform/sync.hpp>
 
@@ -29,7 +30,11 @@ public:
   Windows(platform::Sync& sync, Space space);
   Windows(const Windows&) = delete;
   Windows& operator=(const Windows&) = delete;
+  // No hardware is left by then, and windows that were abandoned end. All others have ended.
   ~Windows();
+
+  // Where devices have their BARs in the process's memory, which is not mapped.
+  DeviceRanges& device_ranges() { return device_ranges_; }
 
   bool contains(std::uint64_t address) const { return address - space_.start < space_.size; }
   // False: nothing is there, or not for that. Any thread.
@@ -41,6 +46,7 @@ public:
                                             iommufd::WindowPlace place) override;
   base::Result<iommufd::Window*> map_file(int fd, std::uint64_t start, std::uint64_t length, bool write,
                                           iommufd::WindowPlace place) override;
+  void abandon(iommufd::Window* window) override;
   base::Result<int> duplicate(int fd) override;
   void close(int fd) override;
 
@@ -64,6 +70,8 @@ private:
   std::span<Slot> slots_; // zero pages of the system until they are used
   mutable platform::Mutex mutex_;
   std::map<std::uint64_t, std::uint64_t> free_; // first slot, slots
+  ClientWindow* abandoned_{};                   // a list
+  DeviceRanges device_ranges_{sync_};
   base::Atomic<std::uint64_t> live_{0};
 };
 

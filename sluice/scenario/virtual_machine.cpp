@@ -172,8 +172,9 @@ void VirtualMachine::read_events(const std::stop_token& stop) {
 
 // What one read of the descriptor gives; false if there is nothing.
 bool VirtualMachine::take_events() {
+  const auto link = host_.queues().find(events_);
   std::array<std::byte, 4096> buffer;
-  const auto size = ::read(events_, buffer.data(), buffer.size());
+  const auto size = link != nullptr ? link->read(events_, pointer(buffer.data()), buffer.size()) : 0;
   if (size <= 0) {
     return false;
   }

@@ -353,6 +353,7 @@ public:
     return fd;
   }
   void close(int) override { --files; }
+  void abandon(Window* window) override { abandoned.emplace_back(window); }
 
   std::uint64_t bad_va{~0ULL};
   std::uint64_t wanted{}; // the last place
@@ -360,27 +361,8 @@ public:
   int live{};
   int files{};
   FakeMemory memory;
+  std::vector<std::unique_ptr<Window>> abandoned;
   std::function<void()> on_map;
-};
-
-class FakeChannel final : public Channel {
-public:
-  int descriptor() const override { return 77; }
-  void give() override { given = true; }
-  bool send(std::span<const std::byte> packet) override {
-    if (full) {
-      return false;
-    }
-    sent.emplace_back(packet.begin(), packet.end());
-    return true;
-  }
-  std::size_t unread() const override { return sent.size(); }
-  bool connected() const override { return open; }
-
-  std::deque<std::vector<std::byte>> sent;
-  bool full{};
-  bool open{true};
-  bool given{};
 };
 
 class FakeQueueDescriptor final : public QueueDescriptor {
@@ -402,19 +384,15 @@ private:
 
 class FakeChannels final : public Channels {
 public:
-  base::Result<QueueDescriptor*> open_queue(QueueFile& file) override {
+  base::Result<QueueDescriptor*> open_queue(QueueFile& file, bool is_writable) override {
     queue_file = &file;
+    writable = is_writable;
     return last_queue = new FakeQueueDescriptor{live_queues};
   }
-  base::Result<Channel*> open(ChannelUser& owner) override {
-    user = &owner;
-    return last = new FakeChannel;
-  }
 
-  FakeChannel* last{};
-  ChannelUser* user{};
   FakeQueueDescriptor* last_queue{};
   QueueFile* queue_file{};
+  bool writable{};
   int live_queues{};
 };
 

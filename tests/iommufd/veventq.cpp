@@ -1,5 +1,7 @@
 #include "fakes.hpp"
 
+#include <cerrno>
+
 #include <gtest/gtest.h>
 
 namespace sluice::iommufd::test {
@@ -23,50 +25,119 @@ struct Events : ::testing::Test {
     record[0] = std::byte{what};
     c.unit.last_viommu->events->on_event(record);
   }
-  u::VeventHeader header(std::size_t i) {
-    u::VeventHeader h{};
-    std::memcpy(&h, c.channels.last->sent.at(i).data(), sizeof h);
-    return h;
+  // Bytes, or a negative errno.
+  std::int64_t read(std::uint64_t count = 4096, std::uint64_t at = Client::buffer, std::uint64_t offset = 0) {
+    return c.channels.queue_file->read(at, count, offset);
   }
+  template <class T>
+  T got(std::size_t at) {
+    T value{};
+    std::memcpy(&value, &c.caller.bytes[Client::buffer + at], sizeof value);
+    return value;
+  }
+  u::VeventHeader header(std::size_t at) { return got<u::VeventHeader>(at); }
+  bool readable() { return c.channels.last_queue->readable; }
 };
 
-TEST_F(Events, ArriveInOrderWithTheirSequence) {
+constexpr std::int64_t one = sizeof(u::VeventHeader) + 32;
+
+TEST_F(Events, AreReadInOrderWithTheirSequenceAsManyAsThereAre) {
   ASSERT_EQ(c.veventq(viommu, 8), 0);
   happen(0x10);
   happen(0x13);
-  ASSERT_EQ(c.channels.last->sent.size(), 2u);
-  EXPECT_EQ(c.channels.last->sent[0].size(), 40u);
-  EXPECT_EQ(c.channels.last->sent[1][8], std::byte{0x13});
+  ASSERT_EQ(read(), 2 * one);
+  EXPECT_EQ(got<std::uint8_t>(8), 0x10);
+  EXPECT_EQ(got<std::uint8_t>(one + 8), 0x13);
   EXPECT_EQ(header(0).sequence, 0u);
-  EXPECT_EQ(header(1).sequence, 1u);
+  EXPECT_EQ(header(one).sequence, 1u);
+}
+
+TEST_F(Events, AreReadWholeAsManyAsFit) {
+  ASSERT_EQ(c.veventq(viommu, 8), 0);
+  for (int i = 0; i < 3; ++i) {
+    happen(0x10);
+  }
+  EXPECT_EQ(read(2 * one + 39), 2 * one);
+  EXPECT_TRUE(readable());
+  EXPECT_EQ(read(one), one);
+  EXPECT_EQ(header(0).sequence, 2u);
+  EXPECT_FALSE(readable());
+}
+
+TEST_F(Events, OfAnEmptyQueueAreZeroBytesAndNoWait) {
+  ASSERT_EQ(c.veventq(viommu, 8), 0);
+  EXPECT_FALSE(readable());
+  EXPECT_EQ(read(), 0);
+  EXPECT_EQ(read(8), 0);
+}
+
+TEST_F(Events, AreNotReadWhereNotEvenTheFirstFits) {
+  ASSERT_EQ(c.veventq(viommu, 8), 0);
+  EXPECT_EQ(read(7), -EINVAL) << "of a header";
+  happen(0x10);
+  EXPECT_EQ(read(39), -EINVAL);
+  EXPECT_EQ(read(one, Client::buffer, 8), -ESPIPE);
+  EXPECT_EQ(read(), one) << "it stays";
+}
+
+TEST_F(Events, ABadPointerIsEFAULTAndLosesNothing) {
+  ASSERT_EQ(c.veventq(viommu, 8), 0);
+  happen(0x10);
+  happen(0x13);
+  const std::uint64_t end = c.caller.bytes.size();
+  EXPECT_EQ(read(4096, end - 20), -EFAULT);
+  EXPECT_EQ(read(4096, end - one - 20), one) << "the first one";
+  EXPECT_TRUE(readable());
+  EXPECT_EQ(read(), one);
+  EXPECT_EQ(header(0).sequence, 1u);
+}
+
+TEST_F(Events, AreNotWritten) {
+  ASSERT_EQ(c.veventq(viommu, 8), 0);
+  EXPECT_FALSE(c.channels.writable);
+  EXPECT_EQ(c.channels.queue_file->write(Client::buffer, 8, 0), -EINVAL);
+  EXPECT_EQ(c.channels.queue_file->write(Client::buffer, 0, 0), -EINVAL);
 }
 
 TEST_F(Events, BeyondTheDepthBecomeOneHeaderOfLossWithTheLatestSequence) {
   ASSERT_EQ(c.veventq(viommu, 2), 0);
-  c.channels.last->full = true;
   for (int i = 0; i < 5; ++i) {
     happen(0x10);
   }
-  c.channels.last->full = false;
-  c.channels.user->on_room();
-  ASSERT_EQ(c.channels.last->sent.size(), 3u);
-  EXPECT_EQ(c.channels.last->sent[2].size(), 8u);
-  EXPECT_EQ(header(2).flags, u::vevent_lost);
-  EXPECT_EQ(header(2).sequence, 4u);
+  ASSERT_EQ(read(), 2 * one + 8);
+  EXPECT_EQ(header(2 * one).flags, u::vevent_lost);
+  EXPECT_EQ(header(2 * one).sequence, 4u);
+  EXPECT_EQ(read(), 0) << "it was told";
+}
+
+TEST_F(Events, AHeaderOfLossIsReadWhereOnlyItFits) {
+  ASSERT_EQ(c.veventq(viommu, 1), 0);
+  happen(0x10);
+  happen(0x10); // lost
+  ASSERT_EQ(read(one + 7), one);
+  EXPECT_TRUE(readable());
+  EXPECT_EQ(read(8), 8);
+  EXPECT_EQ(header(0).flags, u::vevent_lost);
 }
 
 TEST_F(Events, AHeaderOfLossGoesWhenARealEventFollowsIt) {
   ASSERT_EQ(c.veventq(viommu, 1), 0);
   happen(0x10);
-  c.channels.last->full = true;
   happen(0x10); // lost
-  c.channels.last->sent.clear();
+  ASSERT_EQ(read(one), one);
   happen(0x13);
-  c.channels.last->full = false;
-  c.channels.user->on_room();
-  ASSERT_EQ(c.channels.last->sent.size(), 1u);
+  ASSERT_EQ(read(), one);
   EXPECT_EQ(header(0).flags, 0u);
   EXPECT_EQ(header(0).sequence, 2u);
+}
+
+TEST_F(Events, ALossThatTheDriverTellsOfIsAHeaderToo) {
+  ASSERT_EQ(c.veventq(viommu, 4), 0);
+  happen(0x10);
+  c.unit.last_viommu->events->on_loss();
+  ASSERT_EQ(read(), one + 8);
+  EXPECT_EQ(header(one).flags, u::vevent_lost);
+  EXPECT_EQ(header(one).sequence, 1u);
 }
 
 TEST_F(Events, AQueueIsKeptByItsOpenDescriptorAndThereIsOneOfAType) {
@@ -74,7 +145,7 @@ TEST_F(Events, AQueueIsKeptByItsOpenDescriptorAndThereIsOneOfAType) {
   const std::uint32_t queue = c.made;
   EXPECT_EQ(c.veventq(viommu, 8), EEXIST);
   EXPECT_EQ(c.destroy(queue), EBUSY);
-  c.channels.last->open = false;
+  c.channels.last_queue->open = false;
   EXPECT_EQ(c.destroy(viommu), EBUSY);
   EXPECT_EQ(c.destroy(queue), 0);
   EXPECT_EQ(c.unit.last_viommu->events, nullptr);

@@ -153,7 +153,7 @@ protected:
     Vevent v{};
     pollfd p{.fd = event_fd, .events = POLLIN, .revents = 0};
     EXPECT_EQ(poll(&p, 1, 20'000), 1);
-    EXPECT_EQ(read(event_fd, &v, sizeof v), static_cast<ssize_t>(sizeof v));
+    EXPECT_EQ(host.queues().find(event_fd)->read(event_fd, pointer(&v), sizeof v), static_cast<std::int64_t>(sizeof v));
     return v;
   }
 

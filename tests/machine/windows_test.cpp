@@ -193,6 +193,43 @@ TEST_F(WindowsTest, SlotsAreUsedAgainAndNeighboursGrowTogether) {
   }
 }
 
+TEST_F(WindowsTest, WhatHardwareMayStillReachStaysUntilThereIsNone) {
+  Pages memory;
+  memory.put<std::uint64_t>(0, 42);
+  std::optional<Windows> own{std::in_place, port.sync, Windows::Space{4 * giga, 2 * giga}};
+  Window first{*own->map_memory(pointer(memory.at), memory.size, true, {})};
+  Window second{*own->map_memory(pointer(memory.at), memory.size, true, {})};
+  const std::uint64_t address = first->address();
+  own->abandon(first.release());
+  own->abandon(second.release());
+  std::uint64_t value = 0;
+  EXPECT_TRUE(own->read(address, std::as_writable_bytes(std::span{&value, 1})));
+  EXPECT_EQ(value, 42U);
+  EXPECT_EQ(own->live(), 2U);
+  own.reset(); // and the process goes on
+}
+
+TEST_F(WindowsTest, TheMemoryOfDevicesIsNotMapped) {
+  Pages memory{4 * page};
+  const std::uint64_t bar = pointer(memory.at) + page;
+  windows.device_ranges().add(bar, page);
+  for (const auto& [at, length, result] : {std::tuple{bar - page, page, true},
+                                           {bar - page, page + 1, false},
+                                           {bar, page, false},
+                                           {bar + page - 1, 1, false},
+                                           {bar + page, page, true}}) {
+    const auto window = windows.map_memory(at, length, true, {});
+    EXPECT_EQ(window.ok(), result) << at - bar << ", " << length;
+    if (window) {
+      delete *window;
+    } else {
+      EXPECT_EQ(window.error(), Errc::bad_address);
+    }
+  }
+  windows.device_ranges().remove(bar);
+  EXPECT_TRUE(map(memory.at, 4 * page));
+}
+
 TEST_F(WindowsTest, ADescriptorIsDuplicatedAndClosed) {
   const int fd = memfd_create("ram", MFD_CLOEXEC);
   const int own = *windows.duplicate(fd);
