@@ -50,6 +50,25 @@ void Function::add_bar32(unsigned index, std::uint32_t size) {
   config_.make_writable(bar_offset(index), 4, ~(size - 1));
 }
 
+void Function::add_memory_bar(unsigned index, BarMemory& memory) {
+  add_bar(index, memory.size());
+  bar_memory_[index] = &memory;
+}
+
+void Function::map_bar(unsigned index) {
+  base::check(bar_memory(index) != nullptr);
+  if (mapped_.fetch_add(1, base::Order::acq_rel) == 0) {
+    on_bar_mapping();
+  }
+}
+
+void Function::unmap_bar(unsigned index) {
+  base::check(bar_memory(index) != nullptr && any_bar_mapped());
+  if (mapped_.fetch_sub(1, base::Order::acq_rel) == 1) {
+    on_bar_mapping();
+  }
+}
+
 void Function::add_intx() {
   config_.set(config::interrupt_pin, 1, 1);
   config_.make_writable(config::interrupt_line, 1, 0xff);

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <sluice/base/atomic.hpp>
 #include <sluice/model/ats.hpp>
+#include <sluice/pcie/bar_memory.hpp>
 #include <sluice/pcie/config_space.hpp>
 #include <sluice/pcie/intx.hpp>
 
@@ -63,6 +65,12 @@ public:
     }
   }
 
+  // Null: not memory, and its accesses have to come here. Whoever hands the memory itself to software says so, as often
+  // as it takes it back: stores to it are told to nobody.
+  BarMemory* bar_memory(unsigned index) const { return index < bars ? bar_memory_[index] : nullptr; }
+  void map_bar(unsigned index);
+  void unmap_bar(unsigned index);
+
   // From the SMMU, as model::Bus says: by any thread; none of them waits or makes a request. After `completed`, no
   // lookup in this function's ATC that begins finds what was named.
   virtual model::AtcAnswer invalidate_atc(const model::AtcInvalidation&) { return model::AtcAnswer::unsupported; }
@@ -84,6 +92,11 @@ protected:
   void add_bar(unsigned index, std::uint64_t size);
   // The same with 32 bits.
   void add_bar32(unsigned index, std::uint32_t size);
+  // One of 64 bits with that memory behind it, which its derived class goes on answering for.
+  void add_memory_bar(unsigned index, BarMemory& memory);
+  bool any_bar_mapped() const { return mapped_.load(base::Order::acquire) != 0; }
+  // The first mapping of memory has been made, or the last has gone; no lock is held.
+  virtual void on_bar_mapping() {}
   // 7.5.1.1.13 Interrupt Pin INTA
   void add_intx();
   // 7.5.1.1.4 Interrupt Status: whether the function wants service; the pin follows unless 7.5.1.1.3 Interrupt Disable
@@ -107,6 +120,8 @@ private:
   Address address_;
   ConfigSpace config_;
   std::array<std::uint64_t, bars> bar_size_{};
+  std::array<BarMemory*, bars> bar_memory_{};
+  base::Atomic<std::uint32_t> mapped_{0};
   Intx* intx_{};
   bool line_{};
 };

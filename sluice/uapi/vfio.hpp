@@ -44,6 +44,14 @@ struct RegionInfo {
   static constexpr std::size_t min_size = 32;
 };
 
+// What follows a structure whose cap_offset is not 0; `next` counts from the structure's begin as well.
+struct InfoCapHeader {
+  std::uint16_t id{};
+  std::uint16_t version{};
+  std::uint32_t next{};
+};
+inline constexpr std::uint16_t region_cap_msix_mappable = 3;
+
 inline constexpr std::uint32_t region_bar0 = 0;
 inline constexpr std::uint32_t region_rom = 6;
 inline constexpr std::uint32_t region_config = 7;
@@ -96,6 +104,16 @@ enum FeatureFlags : std::uint32_t {
   feature_probe = 1U << 18,
 };
 
+inline constexpr std::uint32_t feature_low_power_entry = 3;
+inline constexpr std::uint32_t feature_low_power_entry_with_wakeup = 4;
+inline constexpr std::uint32_t feature_low_power_exit = 5;
+
+struct LowPowerEntryWithWakeup {
+  std::int32_t wakeup_eventfd{};
+  std::uint32_t reserved{};
+};
+
+// Followed by the feature's own data.
 struct Feature {
   std::uint32_t argsz{};
   std::uint32_t flags{};
@@ -156,7 +174,8 @@ struct PciHotReset {
 
 static_assert(sizeof(PciHotResetInfo) == 12 && sizeof(PciDependentDevice) == 8 && sizeof(PciHotReset) == 12);
 static_assert(sizeof(DeviceInfo) == 24 && sizeof(RegionInfo) == 32 && sizeof(IrqInfo) == 16 && sizeof(IrqSet) == 20);
-static_assert(sizeof(Feature) == 8 && sizeof(BindIommufd) == 24 && sizeof(AttachIommufdPt) == 16 &&
-              sizeof(DetachIommufdPt) == 12);
+static_assert(sizeof(LowPowerEntryWithWakeup) == 8);
+static_assert(sizeof(InfoCapHeader) == 8 && sizeof(Feature) == 8 && sizeof(BindIommufd) == 24 &&
+              sizeof(AttachIommufdPt) == 16 && sizeof(DetachIommufdPt) == 12);
 
 } // namespace sluice::uapi::vfio

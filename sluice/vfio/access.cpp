@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-// Reads and writes of a device's regions: a file offset is a region's number and an offset in it.
+// Reads, writes and mappings of a device's regions: a file offset is a region's number and an offset in it.
 namespace sluice::vfio {
 
 namespace config = pcie::config;
@@ -50,6 +50,10 @@ File::Progress File::access_region(const Access& access, std::uint64_t offset) {
     return 0;
   }
   const std::uint64_t region = offset >> u::region_shift;
+  if (region >= u::region_count) {
+    return Errc::invalid_argument;
+  }
+  cdev_.wake();
   if (region == u::region_config) {
     return access_config(access, offset & in_region);
   }
@@ -119,7 +123,7 @@ Status File::move_bar(const Access& piece, unsigned bar, std::uint64_t at) {
       return status;
     }
   }
-  if (!hidden && !cdev_.memory_enabled_.load(Order::acquire)) {
+  if (!hidden && (!cdev_.memory_enabled_.load(Order::acquire) || cdev_.low_power_.load(Order::acquire))) {
     return Errc::io_error;
   }
   if (piece.write) {
@@ -130,6 +134,22 @@ Status File::move_bar(const Access& piece, unsigned bar, std::uint64_t at) {
   }
   value = hidden ? ~0ULL : cdev_.function_.region_read(bar, at, size);
   return write(piece.buffer, value, size);
+}
+
+base::Result<BarMapping> File::map(std::uint64_t offset, std::uint64_t length) {
+  constexpr std::uint64_t page = 4096;
+  const std::uint64_t region = offset >> u::region_shift;
+  const std::uint64_t at = offset & in_region;
+  if (!granted_.load(Order::acquire) || region >= u::region_rom) {
+    return Errc::invalid_argument;
+  }
+  const auto bar = static_cast<unsigned>(region);
+  pcie::BarMemory* const memory = cdev_.function_.bar_memory(bar);
+  if (memory == nullptr || at % page != 0 || length % page != 0 || length == 0 || at >= memory->size() ||
+      length > memory->size() - at) {
+    return Errc::invalid_argument;
+  }
+  return BarMapping{cdev_.function_, bar, memory->bytes().subspan(at, length)};
 }
 
 } // namespace sluice::vfio

@@ -37,7 +37,30 @@ Status File::get_region_info(std::uint64_t argument) {
   info.offset = std::uint64_t{info.index} << u::region_shift;
   info.size = info.index == u::region_config ? ConfigView::bytes : cdev_.function_.bar_size(info.index);
   info.flags = info.size != 0 ? u::region_read | u::region_write : 0;
+  if (cdev_.function_.bar_memory(info.index) != nullptr) {
+    info.flags |= u::region_mmap;
+    if (auto status = add_region_capabilities(argument, info); !status) {
+      return status;
+    }
+  }
   return write(argument, info);
+}
+
+// What is mapped may have the MSI-X table in it, and a client that uses that itself has to be told.
+Status File::add_region_capabilities(std::uint64_t argument, u::RegionInfo& info) {
+  const auto& msix = cdev_.interrupts_.msix();
+  if (!msix || msix->bar != info.index) {
+    return {};
+  }
+  info.flags |= u::region_caps;
+  constexpr u::InfoCapHeader mappable{.id = u::region_cap_msix_mappable, .version = 1, .next = 0};
+  if (info.argsz < sizeof info + sizeof mappable) {
+    info.argsz = sizeof info + sizeof mappable;
+    info.cap_offset = 0;
+    return {};
+  }
+  info.cap_offset = sizeof info;
+  return write(argument + sizeof info, mappable);
 }
 
 Status File::get_irq_info(std::uint64_t argument) {
@@ -135,21 +158,6 @@ Status File::hot_reset(std::uint64_t argument) {
     return Errc::invalid_argument;
   }
   return reset();
-}
-
-// There are none: migration, dirty logging, power states, tokens and DMA buffers are other devices'.
-Status File::feature(std::uint64_t argument) {
-  u::Feature cmd{};
-  if (auto status = read(argument, cmd); !status) {
-    return status;
-  }
-  constexpr std::uint32_t both = u::feature_get | u::feature_set;
-  constexpr std::uint32_t known = u::feature_mask | both | u::feature_probe;
-  if (cmd.argsz < u::Feature::min_size || (cmd.flags & ~known) != 0 ||
-      ((cmd.flags & u::feature_probe) == 0 && (cmd.flags & both) == both)) {
-    return Errc::invalid_argument;
-  }
-  return Errc::unknown_call;
 }
 
 } // namespace sluice::vfio

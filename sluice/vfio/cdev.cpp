@@ -13,8 +13,9 @@ using base::Order;
 using platform::MutexGuard;
 
 Cdev::Cdev(pcie::Function& function, iommu::Device& device, const Host& host, CdevConfig cdev_config)
-    : function_{function}, device_{device}, host_{host}, config_{std::move(cdev_config)},
-      view_{function, config_.show_pasid}, interrupts_{function, host.vectors, host.sync, config_.dynamic_msix} {
+    : function_{function}, device_{device}, host_{host}, config_{std::move(cdev_config)}, view_{function,
+                                                                                                config_.show_pasid},
+      interrupts_{function, host.vectors, host.sync, config_.dynamic_msix, host.wakeups} {
   function_.connect_intx(&interrupts_);
 }
 
@@ -37,6 +38,8 @@ void Cdev::stop() {
   function_.config_write(config::command, 2, 0);
   interrupts_.close();
   reset_function();
+  const MutexGuard guard{host_.sync, power_mutex_};
+  leave_low_power();
 }
 
 void Cdev::reset_function() {
@@ -76,6 +79,7 @@ base::Status File::dispatch(std::uint32_t number, std::uint64_t argument) {
   if (!granted_.load(Order::acquire)) {
     return Errc::invalid_argument;
   }
+  cdev_.wake();
   switch (number) {
   case u::device_attach_iommufd_pt:
     return attach(argument);

@@ -4,6 +4,8 @@
 #include <sluice/iommu/device.hpp>
 #include <sluice/iommufd/device.hpp>
 #include <sluice/pcie/function.hpp>
+#include <sluice/uapi/vfio.hpp>
+#include <sluice/vfio/bar_mapping.hpp>
 #include <sluice/vfio/config_view.hpp>
 #include <sluice/vfio/host.hpp>
 #include <sluice/vfio/interrupts.hpp>
@@ -45,6 +47,9 @@ private:
   void stop();
   void reset();
   void reset_function();
+  // With power_mutex_ held.
+  void leave_low_power();
+  void wake();
 
   pcie::Function& function_;
   iommu::Device& device_;
@@ -57,6 +62,10 @@ private:
   ConfigView view_;
   Interrupts interrupts_;
   base::Atomic<bool> memory_enabled_{false};
+
+  platform::Mutex power_mutex_;
+  base::Atomic<bool> low_power_{false}; // its memory does not answer
+  Eventfd wakeup_{};
 };
 
 // One open of a Cdev. Calls may come from several threads; none is under way when it is destroyed.
@@ -73,6 +82,8 @@ public:
   // `buffer` is the caller's pointer. Bytes moved, or a negative errno.
   std::int64_t pread(std::uint64_t buffer, std::uint64_t count, std::uint64_t offset);
   std::int64_t pwrite(std::uint64_t buffer, std::uint64_t count, std::uint64_t offset);
+  // As a shared mmap() of whole pages would: a BAR that is memory, as far as it reaches. Errors: invalid_argument.
+  base::Result<BarMapping> map(std::uint64_t offset, std::uint64_t length);
 
   // 0 unless bound.
   std::uint32_t device_id() const;
@@ -95,12 +106,14 @@ private:
   Status detach(std::uint64_t argument);
   Status get_info(std::uint64_t argument);
   Status get_region_info(std::uint64_t argument);
+  Status add_region_capabilities(std::uint64_t argument, uapi::vfio::RegionInfo& info);
   Status get_irq_info(std::uint64_t argument);
   Status set_irqs(std::uint64_t argument);
   Status reset();
   Status get_hot_reset_info(std::uint64_t argument);
   Status hot_reset(std::uint64_t argument);
   Status feature(std::uint64_t argument);
+  Status low_power(const uapi::vfio::Feature& cmd, std::uint64_t data);
 
   std::int64_t access(const Access& access, std::uint64_t offset);
   Progress access_region(const Access& access, std::uint64_t offset);

@@ -64,6 +64,8 @@ unsigned ConfigView::open_capability(std::uint16_t at, std::uint8_t id) {
   constexpr unsigned device_control_2 = 0x28;
   constexpr std::uint32_t phantom_functions = 1u << 9;
   constexpr std::uint32_t function_reset = 1u << 15;
+  constexpr std::uint32_t payload_size = 7u << 5;
+  constexpr std::uint32_t read_size = 7u << 12;
   constexpr std::uint32_t ari_forwarding = 1u << 5;
   switch (id) {
   case config::id_vendor_specific: { // its own length says how far it goes; all of it passes
@@ -74,8 +76,8 @@ unsigned ConfigView::open_capability(std::uint16_t at, std::uint8_t id) {
     return 12;
   case config::id_pci_express:
     protect(at, express_bytes);
-    // A reset by this bit is for the client's call; it reads as zero.
-    rule(at + device_control, 2, function_reset, ~(phantom_functions | function_reset));
+    // A reset by this bit is for the client's call; it reads as zero. The sizes are the link's affair.
+    rule(at + device_control, 2, function_reset | payload_size | read_size, ~(phantom_functions | function_reset));
     rule(at + device_control_2, 2, 0, ~ari_forwarding);
     return express_bytes;
   case id_msi:

@@ -24,6 +24,10 @@ public:
   // Adds one to its count. Any thread; never waits, as a count that is full wakes its reader already. Nothing to do for
   // an empty one.
   void signal() const;
+  // Whether it was signalled since the last time. Never waits.
+  bool take() const;
+  // For who waits for it.
+  int number() const { return fd_; }
 
 private:
   static constexpr int none = -1;

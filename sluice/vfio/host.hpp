@@ -42,11 +42,34 @@ protected:
   ~Vectors() = default;
 };
 
+// Waits for what clients signal.
+class Wakeups {
+public:
+  class Sleeper {
+  public:
+    // In a thread of its own.
+    virtual void on_signal() = 0;
+
+  protected:
+    ~Sleeper() = default;
+  };
+
+  // Each signal of the eventfd is taken and told, one that was there before too. It stays where it is until unwatch.
+  // Errors: no_memory.
+  virtual base::Status watch(const Eventfd& event, Sleeper& sleeper) = 0;
+  // When it returns nothing is told any more. Not from within it.
+  virtual void unwatch(const Eventfd& event) = 0;
+
+protected:
+  ~Wakeups() = default;
+};
+
 struct Host {
   iommufd::Caller& caller;
   Iommufds& iommufds;
   Vectors& vectors;
   platform::Sync& sync;
+  Wakeups* wakeups{}; // null: clients do not unmask by eventfds
 };
 
 } // namespace sluice::vfio

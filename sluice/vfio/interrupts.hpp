@@ -30,8 +30,10 @@ struct IrqRequest {
 // The interrupts of a device on their way to eventfds: INTx, which masks itself at each signal, or MSI-X; never both.
 class Interrupts final : public pcie::Intx {
 public:
-  Interrupts(pcie::Function& function, Vectors& vectors, platform::Sync& sync, bool dynamic_msix)
-      : function_{function}, vectors_{vectors}, sync_{sync}, dynamic_msix_{dynamic_msix} {}
+  // Without `wakeups` clients do not unmask by eventfds.
+  Interrupts(pcie::Function& function, Vectors& vectors, platform::Sync& sync, bool dynamic_msix,
+             Wakeups* wakeups = nullptr)
+      : function_{function}, vectors_{vectors}, sync_{sync}, dynamic_msix_{dynamic_msix}, wakeups_{wakeups} {}
 
   void open();
   void close();
@@ -39,8 +41,8 @@ public:
   bool dynamic_msix() const { return dynamic_msix_; }
   const std::optional<MsixPlace>& msix() const { return place_; }
 
-  // Errors: invalid_argument, unknown_call (there is no such action), bad_descriptor, too_large (no vector at all),
-  // no_space.
+  // Errors: invalid_argument, unknown_call (there is no such action), bad_descriptor, busy (an eventfd unmasks
+  // already), too_large (no vector at all), no_space, no_memory.
   base::Status set(const IrqRequest& request);
   // Interrupt Disable in the command register that the client sees.
   void set_disabled(bool disabled);
@@ -61,6 +63,11 @@ private:
     Eventfd trigger{};
     Message message{};
   };
+  struct Unmasker final : Wakeups::Sleeper {
+    explicit Unmasker(Interrupts& i) : of{i} {}
+    void on_signal() override;
+    Interrupts& of;
+  };
 
   // With gate_ held.
   base::Status set_intx(const IrqRequest& request);
@@ -68,6 +75,8 @@ private:
   void enable_intx(Eventfd trigger);
   void swap_trigger(Eventfd& trigger);
   void disable_intx();
+  base::Status unmask_by(std::int32_t fd);
+  void unmask_by_nobody();
   base::Status trigger_msix(const IrqRequest& request);
   base::Status set_block(const IrqRequest& request);
   base::Status set_vector(std::uint32_t vector, std::int32_t fd);
@@ -87,6 +96,7 @@ private:
   Vectors& vectors_;
   platform::Sync& sync_;
   bool dynamic_msix_;
+  Wakeups* wakeups_;
 
   platform::Mutex gate_;
   Kind kind_{Kind::none};
@@ -96,6 +106,8 @@ private:
   std::uint32_t allocated_{}; // vectors that a client without dynamic ones may use
   Eventfd error_{};
   Eventfd request_{};
+  Eventfd unmask_{};
+  Unmasker unmasker_{*this};
 
   platform::SpinLock line_lock_;
   bool intx_{}; // kind_ is intx

@@ -21,14 +21,49 @@ Status Interrupts::set_intx(const IrqRequest& request) {
     return Errc::invalid_argument;
   }
   const bool masks = action == u::irq_set_action_mask;
-  if (request.has_eventfds()) { // an eventfd that unmasks would need somebody who waits for it
-    return !masks && request.eventfd(0) < 0 ? Status{} : Status{Errc::unknown_call};
+  if (request.has_eventfds()) {
+    return masks ? Status{Errc::unknown_call} : unmask_by(request.eventfd(0));
   }
   if (request.says(0)) {
     const SpinGuard guard{sync_, line_lock_};
     masks ? mask() : unmask();
   }
   return {};
+}
+
+Status Interrupts::unmask_by(std::int32_t fd) {
+  if (fd < 0) {
+    unmask_by_nobody();
+    return {};
+  }
+  auto own = Eventfd::duplicate(fd);
+  if (!own) {
+    return own.error();
+  }
+  if (wakeups_ == nullptr) {
+    return Errc::unknown_call;
+  }
+  if (unmask_) {
+    return Errc::busy;
+  }
+  unmask_ = std::move(*own);
+  auto status = wakeups_->watch(unmask_, unmasker_);
+  if (!status) {
+    unmask_ = {};
+  }
+  return status;
+}
+
+void Interrupts::unmask_by_nobody() {
+  if (unmask_) {
+    wakeups_->unwatch(unmask_);
+    unmask_ = {};
+  }
+}
+
+void Interrupts::Unmasker::on_signal() {
+  const SpinGuard guard{of.sync_, of.line_lock_};
+  of.unmask();
 }
 
 Status Interrupts::trigger_intx(const IrqRequest& request) {
@@ -80,6 +115,7 @@ void Interrupts::disable_intx() {
   if (kind_ != Kind::intx) {
     return;
   }
+  unmask_by_nobody();
   kind_ = Kind::none;
   Eventfd last;
   swap_trigger(last);

@@ -122,6 +122,14 @@ TEST(VfioConfig, LinksAreReadOnly) {
   EXPECT_EQ(v.capabilities().size(), 3u);
 }
 
+TEST(VfioConfig, SizesOfRequestsAreTheClientsToSetAndTheHostsToUse) {
+  View v;
+  const unsigned control = 0x40 + 0x08;
+  v.write(control, 2, 0x50a0);
+  EXPECT_EQ(v.read(control, 2) & 0x70e0u, 0x50a0u);
+  EXPECT_EQ(v.function.config_read(0x40 + 0x08, 2) & 0x70e0u, 0u);
+}
+
 TEST(VfioConfig, PciExpressIsReadOnlyButForItsControls) {
   View v;
   const std::uint32_t capabilities = v.read(0x44, 4);

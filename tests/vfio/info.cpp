@@ -94,22 +94,6 @@ TEST(VfioInfo, MsixThatIsDisguisedIsNotThere) {
   expect_irqs(r, {{2, 1, 0}});
 }
 
-TEST(VfioFeature, NoneIsThere) {
-  Bound r;
-  for (const std::uint32_t flags : {0x10001u, 0x1000bu, 0x50000u, 0x40003u, 0x70002u}) {
-    u::Feature cmd{.argsz = 8, .flags = flags};
-    EXPECT_EQ(r.call(u::device_feature, cmd), ENOTTY) << flags;
-  }
-}
-
-TEST(VfioFeature, FlagsAreCheckedBefore) {
-  Bound r;
-  for (const auto& [argsz, flags] : {std::pair{7u, 0x10001u}, {8u, 0x80001u}, {8u, 0x30001u}}) {
-    u::Feature cmd{.argsz = argsz, .flags = flags};
-    EXPECT_EQ(r.call(u::device_feature, cmd), EINVAL);
-  }
-}
-
 TEST(VfioReset, ResetsTheFunctionAndKeepsItsConfiguration) {
   Bound r;
   r.start_guest();

@@ -89,12 +89,35 @@ public:
   std::size_t room{64};
 };
 
+// Whoever waits for eventfds, when it looks.
+class FakeWakeups final : public Wakeups {
+public:
+  base::Status watch(const Eventfd& event, Sleeper& sleeper) override {
+    if (refuses) {
+      return base::Errc::no_memory;
+    }
+    watched[&event] = &sleeper;
+    return {};
+  }
+  void unwatch(const Eventfd& event) override { watched.erase(&event); }
+  void look() {
+    for (const auto& [event, sleeper] : watched) {
+      if (event->take()) {
+        sleeper->on_signal();
+      }
+    }
+  }
+
+  std::map<const Eventfd*, Sleeper*> watched;
+  bool refuses{};
+};
+
 struct Rig {
   static constexpr std::uint64_t at = 0x1000;
   static constexpr std::uint64_t buffer = 0x4000;
 
   explicit Rig(MsixCapability msix = MsixCapability::none, CdevConfig cdev_config = {})
-      : guest{msix}, cdev{guest.rng, device, {caller, iommufds, vectors, guest.sync}, std::move(cdev_config)},
+      : guest{msix}, cdev{guest.rng, device, {caller, iommufds, vectors, guest.sync, &wakeups}, std::move(cdev_config)},
         file{cdev.open()} {
     iommufds.context = std::make_shared<iommufd::Context>(iommufd::Host{caller, pages, channels}, port.sync);
   }
@@ -160,6 +183,9 @@ struct Rig {
     return irqs(u::irq_set_data_none | action, index, 0, count);
   }
   int unmask() { return act(u::irq_set_action_unmask); }
+  int unmask_by(std::int32_t fd) {
+    return irqs(u::irq_set_data_eventfd | u::irq_set_action_unmask, u::irq_intx, 0, 1, {fd});
+  }
 
   static std::uint64_t region(std::uint32_t index, std::uint64_t offset) {
     return std::uint64_t{index} << u::region_shift | offset;
@@ -198,6 +224,7 @@ struct Rig {
   iommufd::test::FakeChannels channels;
   FakeIommufds iommufds;
   FakeVectors vectors;
+  FakeWakeups wakeups;
   pcie::Guest guest;
   Cdev cdev;
   std::unique_ptr<File> file;

@@ -1,7 +1,9 @@
 #include "rig.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <thread>
+#include <vector>
 
 namespace sluice::vfio::test {
 namespace {
@@ -103,6 +105,40 @@ TEST(VfioThreads, ResetsInterruptsAndConfigurationMeet) {
   device.join();
   EXPECT_EQ(r.iommufds.context->objects(), 0u);
   EXPECT_FALSE(r.guest.rng.bus_master());
+}
+
+// One more would fit when each of them looks, and not when it writes.
+TEST(VfioThreads, NobodyWaitsForAnEventfdThatOthersFill) {
+  constexpr unsigned signallers = 4;
+  Event event{0};
+  const auto own = Eventfd::duplicate(event.fd);
+  ASSERT_TRUE(own);
+  bool waited = false;
+  for (int round = 0; round < 200 && !waited; ++round) {
+    const std::uint64_t room_for_one = ~0ULL - 2;
+    ASSERT_EQ(write(event.fd, &room_for_one, sizeof room_for_one), 8);
+    std::atomic<unsigned> ready{};
+    std::atomic<unsigned> done{};
+    std::vector<std::jthread> threads;
+    for (unsigned i = 0; i < signallers; ++i) {
+      threads.emplace_back([&] {
+        ++ready;
+        while (ready.load() != signallers) {
+        }
+        own->signal();
+        ++done;
+      });
+    }
+    for (int ms = 0; done.load() != signallers && ms < 5'000; ++ms) {
+      std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    }
+    waited = done.load() != signallers;
+    while (done.load() != signallers) { // what waits goes on
+      event.take();
+    }
+    event.take();
+  }
+  EXPECT_FALSE(waited);
 }
 
 } // namespace
