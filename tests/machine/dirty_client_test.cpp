@@ -1,4 +1,4 @@
-#include "host_client.hpp"
+#include "monitor.hpp"
 
 #include <sluice/hosted/random.hpp>
 
@@ -22,25 +22,17 @@ HostConfig tracking_host(iommu::Stage stage) {
   return config;
 }
 
-class DirtyClient : public testing::TestWithParam<iommu::Stage> {
+class DirtyClient : public testing::TestWithParam<iommu::Stage>, protected Monitor {
 protected:
-  static constexpr std::uint64_t page = 4096, pages = 64, iova = 0x4000'0000;
+  static constexpr std::uint64_t pages = 64, iova = 0x4000'0000;
   static constexpr std::uint64_t block = 2 << 20;
 
-  DirtyClient() {
-    host.set_iommufds(fds);
-    fds.all.push_back(&iommu);
-    for (unsigned e = 0; e < 2; ++e) {
-      engines.push_back(std::make_unique<Source>(host.open_engine(e)));
-      EXPECT_EQ(engines[e]->bind(iommu), 0);
-    }
-    ioas = iommu.ioas();
-    table = iommu.table(engines[0]->id, ioas, i::hwpt_dirty_tracking);
+  DirtyClient() : Monitor{tracking_host(GetParam()), pages * page} {
+    table = iommu.table(engine.id, ioas, i::hwpt_dirty_tracking);
     EXPECT_NE(table, 0U);
     EXPECT_EQ(iommu.map(ioas, iova, ram.at, pages * page), 0);
-    for (auto& engine : engines) {
-      EXPECT_EQ(engine->attach(table), 0);
-      engine->be_master();
+    for (const auto& each : engines) {
+      EXPECT_EQ(each->attach(table), 0);
     }
   }
   int track(bool on) {
@@ -63,12 +55,6 @@ protected:
     return bits;
   }
 
-  Host host{tracking_host(GetParam())};
-  Iommufds fds;
-  Iommu iommu{host, 100};
-  Pages ram{pages * page};
-  std::vector<std::unique_ptr<Source>> engines;
-  std::uint32_t ioas{};
   std::uint32_t table{};
 };
 std::string name_of(const testing::TestParamInfo<iommu::Stage>& info) {
@@ -113,7 +99,7 @@ TEST_P(DirtyClient, ABlockIsToldAsAllOfItsPages) {
 }
 
 TEST_P(DirtyClient, ATableForNestingTakesNoFlagForIt) {
-  EXPECT_EQ(iommu.table(engines[0]->id, ioas, i::hwpt_nest_parent | i::hwpt_dirty_tracking), 0U);
+  EXPECT_EQ(iommu.table(engine.id, ioas, i::hwpt_nest_parent | i::hwpt_dirty_tracking), 0U);
 }
 
 // Each page is copied whenever it is told of. In the end the copy is the memory.

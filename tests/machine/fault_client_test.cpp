@@ -1,5 +1,5 @@
 #include "guest.hpp"
-#include "host_client.hpp"
+#include "monitor.hpp"
 
 #include <sluice/hosted/random.hpp>
 
@@ -24,17 +24,12 @@ HostConfig stalling_host() {
   return config;
 }
 
-class FaultClient : public testing::Test {
+class FaultClient : public testing::Test, protected Monitor {
 protected:
-  static constexpr std::uint64_t page = 4096, iova = 0x4000'0000;
+  static constexpr std::uint64_t iova = 0x4000'0000;
   static constexpr std::uint32_t stream = 8 << 3;
 
-  FaultClient() {
-    host.set_iommufds(fds);
-    fds.all.push_back(&iommu);
-    EXPECT_EQ(engine.bind(iommu), 0);
-    engine.be_master();
-    ioas = iommu.ioas();
+  FaultClient() : Monitor{stalling_host(), 64 * page} {
     i::FaultQueueAlloc c;
     EXPECT_EQ(iommu.call(c), 0);
     queue = c.out_fault_id;
@@ -87,12 +82,6 @@ protected:
   }
   driver::Counters counters() const { return host.account().smmus[0].driver; }
 
-  Host host{stalling_host()};
-  Iommufds fds;
-  Iommu iommu{host, 100};
-  Source engine{host.open_engine(0)};
-  Pages ram{64 * page};
-  std::uint32_t ioas{};
   std::uint32_t queue{};
   std::uint32_t table{};
   int fd{-1};

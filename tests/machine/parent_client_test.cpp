@@ -1,5 +1,5 @@
 #include "guest.hpp"
-#include "host_client.hpp"
+#include "monitor.hpp"
 
 #include <atomic>
 #include <thread>
@@ -18,24 +18,18 @@ HostConfig caching_host() {
   return config;
 }
 
-class ParentClient : public testing::Test {
+class ParentClient : public testing::Test, protected Monitor {
 protected:
   static constexpr std::uint64_t ipa = 0x4000'0000; // where the guest's RAM begins
   static constexpr std::uint64_t iova = 0xffff'0000;
-  static constexpr std::uint64_t page = 4096;
   static constexpr std::uint64_t lent = ipa + 0x30'000; // a page that is taken away and given back
 
-  ParentClient() {
-    host.set_iommufds(fds);
-    fds.all.push_back(&iommu);
-    EXPECT_EQ(engine.bind(iommu), 0);
-    engine.be_master();
+  ParentClient() : Monitor{caching_host(), 0x40000} {
     root = memory.alloc();
     data = memory.alloc();
     cds = memory.cd_table(root, 4);
     memory.map(root, iova, data);
     memory.map(root, iova + page, lent);
-    ioas = iommu.ioas();
     EXPECT_EQ(iommu.map(ioas, ipa, ram.at, 0x30'000), 0);
     EXPECT_EQ(lend(), 0);
   }
@@ -86,14 +80,8 @@ protected:
     return host.engine(0).write(port, at, &value, sizeof value);
   }
 
-  Host host{caching_host()};
-  Iommufds fds;
-  Iommu iommu{host, 100};
-  Source engine{host.open_engine(0)};
-  Pages ram{0x40000};
   GuestMemory memory{ram.at, 0x30'000, ipa};
   std::uint64_t root{}, data{}, cds{};
-  std::uint32_t ioas{};
 };
 
 TEST_F(ParentClient, AnUnmapReachesWhatTheGuestsEndpointHasCached) {

@@ -1,5 +1,5 @@
 #include "guest.hpp"
-#include "host_client.hpp"
+#include "monitor.hpp"
 
 #include <array>
 #include <cerrno>
@@ -23,17 +23,9 @@ HostConfig swept_host() {
   return config;
 }
 
-class SweptClient : public testing::Test {
+class SweptClient : public testing::Test, protected Monitor {
 protected:
-  static constexpr std::uint64_t page = 4096;
-
-  SweptClient() {
-    host.set_iommufds(fds);
-    fds.all.push_back(&iommu);
-    EXPECT_EQ(engine.bind(iommu), 0);
-    ioas = iommu.ioas();
-    EXPECT_EQ(iommu.map(ioas, 0x4000'0000, ram.at, ram.size), 0);
-  }
+  SweptClient() : Monitor{swept_host(), 0x40000} { EXPECT_EQ(iommu.map(ioas, 0x4000'0000, ram.at, ram.size), 0); }
   // 0 or errno. The id is in `made`.
   int table(std::uint32_t flags) {
     i::HwptAlloc c;
@@ -81,12 +73,6 @@ protected:
   }
   void destroy(std::uint32_t id) { EXPECT_EQ(iommu.destroy(id), 0); }
 
-  Host host{swept_host()};
-  Iommufds fds;
-  Iommu iommu{host, 100};
-  Source engine{host.open_engine(0)};
-  Pages ram{0x40000};
-  std::uint32_t ioas{};
   std::uint32_t made{};
 };
 
