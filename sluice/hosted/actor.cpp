@@ -39,4 +39,15 @@ bool Signal::wait(const std::stop_token& stop) {
   return set_.exchange(false);
 }
 
+bool Signal::wait_for(const std::stop_token& stop, std::chrono::nanoseconds at_most) {
+  if (schedule_.seeded()) {
+    schedule_.relax(); // whose time is not the system's
+  } else {
+    std::unique_lock lock{mutex_};
+    changed_.wait_for(lock, stop, at_most, [&] { return set_.load(); });
+  }
+  set_ = false;
+  return !stop.stop_requested();
+}
+
 } // namespace sluice::hosted

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -62,6 +63,9 @@ public:
   void set();
   // True when it was set, which it is no longer; false when the actor is to stop.
   bool wait(const std::stop_token& stop);
+  // The same for an actor that looks about from time to time, whether it was set or not: sooner, if it was. False when
+  // the actor is to stop.
+  bool wait_for(const std::stop_token& stop, std::chrono::nanoseconds at_most);
 
 private:
   Schedule& schedule_;

@@ -62,6 +62,7 @@ std::unique_ptr<vfio::File> Host::open_engine(unsigned engine) { return parts_->
 model::Smmu& Host::hardware(unsigned smmu) { return parts_->smmus.at(smmu)->model(); }
 unsigned Host::smmus() const { return static_cast<unsigned>(parts_->smmus.size()); }
 hosted::Port& Host::port() { return parts_->port; }
+DeviceRanges& Host::device_ranges() { return parts_->windows.device_ranges(); }
 
 std::optional<unsigned> Host::find(const PciAddress& address) const {
   for (unsigned i = 0; i < functions(); ++i) {
@@ -77,6 +78,9 @@ Account Host::account() const {
   Account account;
   for (const auto& function : p.functions) {
     account.functions.push_back(function->account());
+  }
+  for (const auto& engine : p.engines) {
+    account.engines.push_back({engine->config().address, engine->jobs()});
   }
   for (unsigned i = 0; i < smmus(); ++i) {
     SmmuAccount& smmu = account.smmus.emplace_back();

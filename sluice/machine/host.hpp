@@ -2,9 +2,11 @@
 
 #include <sluice/driver/counters.hpp>
 #include <sluice/iommufd/context.hpp>
+#include <sluice/machine/device_ranges.hpp>
 #include <sluice/machine/machine.hpp>
 #include <sluice/machine/queues.hpp>
 #include <sluice/model/smmu.hpp>
+#include <sluice/pcie/copy_device.hpp>
 #include <sluice/pcie/virtio_rng.hpp>
 #include <sluice/vfio/cdev.hpp>
 
@@ -39,11 +41,15 @@ struct FunctionConfig {
   pcie::VirtioRngConfig rng{};
 };
 
-// A copy engine, for whoever makes its traffic.
+// A copy engine.
 struct EngineConfig {
   PciAddress address{};
+  std::optional<std::uint32_t> stream{}; // by default the Requester ID
   unsigned smmu{};
   pcie::CopyEngineConfig engine{};
+  // With registers, a ring that can be mapped, and a thread of its own: for whoever has only its character device. Else
+  // whoever makes its traffic calls it, and it has no BAR.
+  bool device{};
   bool show_pasid{}; // to clients, which vfio-pci does not
   bool may_stall{};  // its transactions may wait for software
 };
@@ -73,6 +79,11 @@ struct HostConfig {
 struct Moved {
   std::uint64_t requests{};
   std::uint64_t bytes{};
+};
+
+struct EngineAccount {
+  PciAddress address{};
+  pcie::CopyCounters jobs{}; // of a device
 };
 
 struct FunctionAccount {
@@ -114,6 +125,7 @@ struct SmmuAccount {
 
 struct Account {
   std::vector<FunctionAccount> functions{};
+  std::vector<EngineAccount> engines{};
   std::vector<SmmuAccount> smmus{};
   std::uint64_t windows{};  // onto clients' memory
   std::uint64_t contexts{}; // /dev/iommu that are open
@@ -134,9 +146,9 @@ protected:
   ~GuestMessages() = default;
 };
 
-// What a kernel and its hardware are to a VMM: SMMUs, virtio entropy sources behind them, and before them the driver,
-// iommufd and VFIO. Each function has a thread that makes its requests; all signals are blocked in it. In a child of
-// fork() nothing of a host may be used or destroyed.
+// What a kernel and its hardware are to a VMM: SMMUs, virtio entropy sources and copy engines behind them, and before
+// them the driver, iommufd and VFIO. Each device has a thread that makes its requests; all signals are blocked in it.
+// In a child of fork() nothing of a host may be used or destroyed.
 //
 // After each call of a client's that invalidates, what the TLBs still have of that is compared with the tables, before
 // the client hears that its call has ended. Sooner the tables may have changed rightly, and later the same address may
@@ -171,6 +183,8 @@ public:
   model::Smmu& hardware(unsigned smmu);
   unsigned smmus() const;
   hosted::Port& port();
+  // Where BARs are in the process's memory, beside where they are made.
+  DeviceRanges& device_ranges();
 
   // Who takes the messages that devices send to a guest's own interrupt controller; before there are any.
   void set_guest_messages(GuestMessages& guest);

@@ -62,21 +62,23 @@ void Host::Parts::check_place(const PciAddress& address, unsigned smmu) const {
   }
 }
 
+// Where actors take turns, nobody beside them may call.
+vfio::Host Host::Parts::vfio_host(HostSmmu& smmu) {
+  return {caller, iommufds, smmu.doorbell(), port.sync, port.schedule->seeded() ? nullptr : &events};
+}
+
 void Host::Parts::add_engine(const EngineConfig& config) {
   check_place(config.address, config.smmu);
   HostSmmu& smmu = *smmus[config.smmu];
-  engines.push_back(
-      std::make_unique<HostEngine>(config, smmu, vfio::Host{caller, iommufds, smmu.doorbell(), port.sync}, port));
+  engines.push_back(std::make_unique<HostEngine>(config, smmu, vfio_host(smmu), port, windows.device_ranges()));
 }
 
 void Host::Parts::add_function(const FunctionConfig& config) {
   check_place(config.address, config.smmu);
   HostSmmu& smmu = *smmus[config.smmu];
-  const vfio::Host host{caller, iommufds, smmu.doorbell(), port.sync};
-  functions.push_back(
-      std::make_unique<HostFunction>(config, smmu, host, port, [this](const iommu::Device& device, std::uint64_t iova) {
-        return maps_alone(device, iova);
-      }));
+  functions.push_back(std::make_unique<HostFunction>(
+      config, smmu, vfio_host(smmu), port,
+      [this](const iommu::Device& device, std::uint64_t iova) { return maps_alone(device, iova); }));
 }
 
 std::vector<std::shared_ptr<iommufd::Context>> Host::Parts::open_contexts() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sluice/machine/channels.hpp>
+#include <sluice/machine/event_watch.hpp>
 #include <sluice/machine/host_engine.hpp>
 #include <sluice/machine/host_function.hpp>
 #include <sluice/machine/process.hpp>
@@ -32,6 +33,7 @@ struct Host::Parts {
   void add_smmu(const SmmuConfig& config);
   void add_function(const FunctionConfig& config);
   void add_engine(const EngineConfig& config);
+  vfio::Host vfio_host(HostSmmu& smmu);
   // Throws hosted::SetupError where the address is taken or the SMMU is not there.
   void check_place(const PciAddress& address, unsigned smmu) const;
   // Those that are open.
@@ -51,6 +53,7 @@ struct Host::Parts {
   Windows windows;
   ProcessCaller caller;
   ForwardedIommufds iommufds;
+  EventWatch events;
   GuestMessages* guest{};
   std::vector<std::unique_ptr<HostSmmu>> smmus;
   std::vector<std::unique_ptr<HostFunction>> functions;

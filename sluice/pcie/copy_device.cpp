@@ -1,5 +1,7 @@
 #include <sluice/pcie/copy_device.hpp>
 
+#include <sluice/base/check.hpp>
+
 namespace sluice::pcie {
 
 using platform::MutexGuard;
@@ -8,11 +10,36 @@ using platform::SpinGuard;
 namespace {
 constexpr std::uint64_t how_bits =
     CopyDevice::untranslated | std::uint64_t{CopyDevice::with_pasid | CopyDevice::pasid_bits} << 32;
+
+CopyDevice::State state_of(const CopyReport& report) {
+  using State = CopyDevice::State;
+  return report.not_master ? State::no_master
+         : report.no_pasid ? State::no_pasid
+         : !report.abort   ? State::done
+                           : (report.abort->write ? State::write_aborted : State::read_aborted);
 }
+
+bool is_size(std::uint64_t size) { return size != 0 && size <= CopyDevice::longest; }
+
+} // namespace
 
 CopyDevice::CopyDevice(Address address, const AtsConfig& ats, platform::Sync& sync, platform::Time& time)
     : CopyEngine{address, {.ats = ats, .contexts = 1}, sync, time}, sync_{sync} {
   add_bar(0, bar_bytes);
+}
+
+CopyDevice::CopyDevice(Address address, const AtsConfig& ats, platform::Sync& sync, platform::Time& time,
+                       BarMemory& ring)
+    : CopyDevice{address, ats, sync, time} {
+  base::check(ring.size() == CopyRing::bytes);
+  ring_.emplace(ring);
+  add_memory_bar(ring_bar, ring);
+}
+
+void CopyDevice::tell_worker() {
+  if (worker_ != nullptr) {
+    worker_->on_work();
+  }
 }
 
 // The 64 bits that a write at this offset lies in.
@@ -50,7 +77,10 @@ std::uint64_t CopyDevice::word(std::uint64_t offset) const {
   }
 }
 
-std::uint64_t CopyDevice::bar_read(unsigned, std::uint64_t offset, unsigned size) {
+std::uint64_t CopyDevice::bar_read(unsigned index, std::uint64_t offset, unsigned size) {
+  if (index == ring_bar) {
+    return ring_->memory().read(offset, size);
+  }
   if ((size != 4 && size != 8) || offset % size != 0) {
     return 0;
   }
@@ -59,7 +89,12 @@ std::uint64_t CopyDevice::bar_read(unsigned, std::uint64_t offset, unsigned size
   return size == 8 ? value : (value >> offset % 8 * 8) & 0xffff'ffff;
 }
 
-void CopyDevice::bar_write(unsigned, std::uint64_t offset, unsigned size, std::uint64_t value) {
+void CopyDevice::bar_write(unsigned index, std::uint64_t offset, unsigned size, std::uint64_t value) {
+  if (index == ring_bar) {
+    ring_->memory().write(offset, size, value);
+    tell_worker();
+    return;
+  }
   if ((size != 4 && size != 8) || offset % size != 0) {
     return;
   }
@@ -80,15 +115,15 @@ void CopyDevice::bar_write(unsigned, std::uint64_t offset, unsigned size, std::u
       *whole = (*whole & ~lanes) | (value << shift & lanes);
     }
   }
-  if (begun && worker_ != nullptr) {
-    worker_->on_work();
+  if (begun) {
+    tell_worker();
   }
 }
 
 // Whether there is something to do.
 bool CopyDevice::begin() {
   moved_ = fault_ = 0;
-  if (size_ == 0 || size_ > longest) {
+  if (!is_size(size_)) {
     state_ = State::bad_size;
     ++ended_;
     return false;
@@ -97,25 +132,52 @@ bool CopyDevice::begin() {
   return true;
 }
 
-void CopyDevice::run(model::Port& port) {
+bool CopyDevice::run(model::Port& port) {
   const MutexGuard turn{sync_, turn_};
+  run_registers(port);
+  return ring_ && run_ring(port);
+}
+
+void CopyDevice::run_registers(model::Port& port) {
   CopyJob job;
   {
     const SpinGuard guard{sync_, lock_};
     if (state_ != State::busy) {
       return;
     }
-    job = this->job();
+    job = this->job(source_, destination_, size_, (how_ & untranslated) != 0, static_cast<std::uint32_t>(how_ >> 32));
   }
   const CopyReport report = copy(port, job);
   const SpinGuard guard{sync_, lock_};
   finish(report);
 }
 
-CopyJob CopyDevice::job() {
-  CopyJob job{
-      .source = source_, .destination = destination_, .size = size_, .untranslated = (how_ & untranslated) != 0};
-  const auto pasid = static_cast<std::uint32_t>(how_ >> 32);
+bool CopyDevice::run_ring(model::Port& port) {
+  for (unsigned i = 0; i < jobs_at_once; ++i) {
+    const auto entry = ring_->next();
+    if (!entry) {
+      return false;
+    }
+    if (!is_size(entry->size)) {
+      ring_->complete(static_cast<std::uint32_t>(State::bad_size), 0);
+      continue;
+    }
+    const CopyReport report = copy(port, job(entry->source, entry->destination, entry->size,
+                                             (entry->how & CopyRing::untranslated) != 0, entry->how));
+    {
+      const SpinGuard guard{sync_, lock_};
+      count(report);
+    }
+    ring_->complete(static_cast<std::uint32_t>(state_of(report)), static_cast<std::uint32_t>(report.moved));
+  }
+  return true;
+}
+
+// All jobs with a PASID have the one context, as one is done at a time.
+CopyJob CopyDevice::job(std::uint64_t source, std::uint64_t destination, std::uint64_t size, bool is_untranslated,
+                        std::uint32_t pasid) {
+  static_assert(with_pasid == CopyRing::with_pasid && pasid_bits == CopyRing::pasid_bits);
+  CopyJob job{.source = source, .destination = destination, .size = size, .untranslated = is_untranslated};
   if ((pasid & with_pasid) != 0) {
     set_context(0, pasid & pasid_bits);
     job.context = 0;
@@ -124,13 +186,14 @@ CopyJob CopyDevice::job() {
 }
 
 void CopyDevice::finish(const CopyReport& report) {
-  state_ = report.not_master ? State::no_master
-           : report.no_pasid ? State::no_pasid
-           : !report.abort   ? State::done
-                             : (report.abort->write ? State::write_aborted : State::read_aborted);
+  state_ = state_of(report);
   moved_ = report.moved;
   fault_ = report.abort ? report.abort->iova : 0;
   ++ended_;
+  count(report);
+}
+
+void CopyDevice::count(const CopyReport& report) {
   ++counters_.jobs;
   counters_.bytes += report.moved;
   counters_.aborted += report.abort ? 1 : 0;
@@ -139,6 +202,9 @@ void CopyDevice::finish(const CopyReport& report) {
 void CopyDevice::reset() {
   const MutexGuard turn{sync_, turn_};
   CopyEngine::reset();
+  if (ring_) {
+    ring_->reset();
+  }
   const SpinGuard guard{sync_, lock_};
   source_ = destination_ = size_ = how_ = moved_ = fault_ = 0;
   state_ = State::idle;

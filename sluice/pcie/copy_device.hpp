@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sluice/pcie/copy_engine.hpp>
+#include <sluice/pcie/copy_ring.hpp>
 #include <sluice/pcie/worker.hpp>
 #include <sluice/platform/sync.hpp>
 
@@ -14,8 +15,9 @@ struct CopyCounters {
   std::uint64_t aborted{}; // jobs that met an abort
 };
 
-// A copy engine that software on the other side of the bus gives jobs by registers in BAR 0, one at a time. Registers
-// may be accessed by several threads; a job is done in run(), by whoever calls it.
+// A copy engine that software on the other side of the bus gives jobs by registers in BAR 0, one at a time, and with
+// memory for it by a CopyRing in BAR 2. Registers may be accessed by several threads; jobs are done in run(), by
+// whoever calls it.
 class CopyDevice final : public CopyEngine {
 public:
   // BAR 0; the 64-bit registers also by halves. While a job is under way only STATUS may be read for something certain,
@@ -47,12 +49,18 @@ public:
     no_pasid,  // PASIDs are not enabled, or have fewer bits
   };
 
+  static constexpr unsigned ring_bar = 2;
+
   CopyDevice(Address address, const AtsConfig& ats, platform::Sync& sync, platform::Time& time);
+  // `ring` has CopyRing::bytes and outlives the function.
+  CopyDevice(Address address, const AtsConfig& ats, platform::Sync& sync, platform::Time& time, BarMemory& ring);
 
   // Before the function is used.
   void set_worker(Worker* worker) { worker_ = worker; }
-  // Does the job that was begun, if one was.
-  void run(model::Port& port);
+  // Does the job that was begun, if one was, and the next few of the ring. True: the ring may have more.
+  bool run(model::Port& port);
+  // Software may fill the ring and tell nobody, so that somebody has to call run() all the time.
+  bool unobserved() const { return ring_ && any_bar_mapped(); }
 
   void reset() override;
 
@@ -61,18 +69,29 @@ public:
 protected:
   std::uint64_t bar_read(unsigned index, std::uint64_t offset, unsigned size) override;
   void bar_write(unsigned index, std::uint64_t offset, unsigned size, std::uint64_t value) override;
+  void on_bar_mapping() override { tell_worker(); } // that it has to look, or to look for the last time
 
 private:
+  static constexpr unsigned jobs_at_once = 16; // of the ring, for which a reset may have to wait
+
   // With lock_ held.
   std::uint64_t* writable(std::uint64_t offset);
   std::uint64_t word(std::uint64_t offset) const;
   bool begin();
-  CopyJob job();
   void finish(const CopyReport& report);
+  void count(const CopyReport& report);
+
+  // With turn_ held.
+  CopyJob job(std::uint64_t source, std::uint64_t destination, std::uint64_t size, bool is_untranslated,
+              std::uint32_t pasid);
+  void run_registers(model::Port& port);
+  bool run_ring(model::Port& port);
+  void tell_worker();
 
   platform::Sync& sync_;
   Worker* worker_{};
   platform::Mutex turn_; // of run() and reset(): no request is under way while it is free
+  std::optional<CopyRing> ring_;
 
   mutable platform::SpinLock lock_;                         // of what follows
   std::uint64_t source_{}, destination_{}, size_{}, how_{}; // how_: mode and PASID

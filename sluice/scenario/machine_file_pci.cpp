@@ -5,6 +5,7 @@
 namespace sluice::scenario::machine_file {
 
 using Msix = pcie::VirtioRngConfig::MsixCapability;
+using machine::EngineConfig;
 using machine::FunctionConfig;
 using machine::HostConfig;
 using machine::PciAddress;
@@ -109,49 +110,80 @@ unsigned smmu_of(Object& object, const PciAddress& address, const std::vector<Ro
   return port->smmu;
 }
 
-FunctionConfig function(Object object, std::size_t index, const std::vector<RootPort>& ports, const HostConfig& host) {
-  FunctionConfig config;
+// What functions of all kinds have.
+template <class Config>
+void place(Object& object, Config& config, const std::vector<RootPort>& ports, const HostConfig& host) {
   config.address = pci_address(object.get("address"), object.at("address"));
-  if (const Json* kind = object.find("kind"); kind != nullptr && *kind != "virtio-rng") {
-    expected(object.at("kind"), *kind, "\"virtio-rng\"");
-  }
   config.smmu = smmu_of(object, config.address, ports, host);
   if (const Json* stream = object.find("stream")) {
     const unsigned bits = host.smmus[config.smmu].features.streamid_bits;
     config.stream = static_cast<std::uint32_t>(number(*stream, object.at("stream"), (1ULL << bits) - 1));
   }
+}
+
+FunctionConfig function(Object object, std::size_t index, const std::vector<RootPort>& ports, const HostConfig& host) {
+  FunctionConfig config;
+  place(object, config, ports, host);
   config.rng = rng(object, index);
   object.finish();
   return config;
 }
 
-std::uint32_t stream_of(const FunctionConfig& f) { return f.stream.value_or(f.address.requester()); }
+EngineConfig engine(Object object, const std::vector<RootPort>& ports, const HostConfig& host) {
+  EngineConfig config;
+  config.device = true;
+  place(object, config, ports, host);
+  object.finish();
+  return config;
+}
 
-// What a function may not have in common with those before it.
-void check_function(const HostConfig& host, const std::vector<RootPort>& ports, const FunctionConfig& f,
-                    const Pointer& at) {
+bool is_engine(Object& object) {
+  const Json* const kind = object.find("kind");
+  if (kind == nullptr || *kind == "virtio-rng") {
+    return false;
+  }
+  if (*kind != "copy-engine") {
+    expected(object.at("kind"), *kind, "one of virtio-rng, copy-engine");
+  }
+  return true;
+}
+
+// What no two functions have in common.
+struct Taken {
+  PciAddress address{};
+  unsigned smmu{};
+  std::uint32_t stream{};
+  std::string name{}; // of an entropy source
+};
+
+template <class Config>
+Taken taken_by(const Config& config, std::string name = {}) {
+  return {config.address, config.smmu, config.stream.value_or(config.address.requester()), std::move(name)};
+}
+
+void check_function(const HostConfig& host, const std::vector<RootPort>& ports, const std::vector<Taken>& before,
+                    const Taken& f, const Pointer& at) {
   const unsigned bits = host.smmus[f.smmu].features.streamid_bits;
-  if (bits < 32 && stream_of(f) >> bits != 0) {
+  if (bits < 32 && f.stream >> bits != 0) {
     fail(at, fmt::format("its StreamID is its Requester ID {:#x}, and SMMU {} has {} bits of StreamID; expected a "
                          "\"stream\" or more \"streamid_bits\"",
-                         stream_of(f), f.smmu, bits));
+                         f.stream, f.smmu, bits));
   }
   for (std::size_t i = 0; i < ports.size(); ++i) {
     if (ports[i].address == f.address) {
       fail(at / "address", fmt::format("{} is the address of /root_ports/{} already", to_string(f.address), i));
     }
   }
-  for (std::size_t i = 0; i < host.functions.size(); ++i) {
-    const auto& other = host.functions[i];
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    const Taken& other = before[i];
     if (other.address == f.address) {
       fail(at / "address", fmt::format("{} is the address of /functions/{} already", to_string(f.address), i));
     }
-    if (other.smmu == f.smmu && stream_of(other) == stream_of(f)) {
-      fail(at,
-           fmt::format("its StreamID {:#x} is that of /functions/{} already, behind the same SMMU", stream_of(f), i));
+    if (other.smmu == f.smmu && other.stream == f.stream) {
+      fail(at, fmt::format("its StreamID {:#x} is that of /functions/{} already, behind the same SMMU", f.stream, i));
     }
-    if (other.rng.name == f.rng.name) {
-      fail(at / "name", fmt::format("\"{}\" is the name of /functions/{} already", f.rng.name, i));
+    if (!f.name.empty() && other.name == f.name) {
+      fail(at / "name", fmt::format("\"{}\" is the name of /functions/{} already", f.name, i));
     }
   }
 }
@@ -168,10 +200,22 @@ std::vector<RootPort> root_ports(const Json& value, const Pointer& at, const Hos
 }
 
 void functions(const Json& value, const Pointer& at, const std::vector<RootPort>& ports, HostConfig& host) {
+  std::vector<Taken> taken;
+  const auto take = [&](Taken what, std::size_t i) {
+    check_function(host, ports, taken, what, at / i);
+    taken.push_back(std::move(what));
+  };
   for (std::size_t i = 0; i < array(value, at, {0, most_functions}).size(); ++i) {
-    auto config = function(Object{value[i], at / i}, i, ports, host);
-    check_function(host, ports, config, at / i);
-    host.functions.push_back(std::move(config));
+    Object object{value[i], at / i};
+    if (is_engine(object)) {
+      auto config = engine(std::move(object), ports, host);
+      take(taken_by(config), i);
+      host.engines.push_back(std::move(config));
+    } else {
+      auto config = function(std::move(object), i, ports, host);
+      take(taken_by(config, config.rng.name), i);
+      host.functions.push_back(std::move(config));
+    }
   }
 }
 

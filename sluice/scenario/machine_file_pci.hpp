@@ -15,7 +15,7 @@ struct RootPort {
 };
 
 std::vector<RootPort> root_ports(const Json& value, const Pointer& at, const machine::HostConfig& host);
-// Appends to host.functions.
+// Appends to host.functions and host.engines.
 void functions(const Json& value, const Pointer& at, const std::vector<RootPort>& ports, machine::HostConfig& host);
 
 } // namespace sluice::scenario::machine_file

@@ -63,3 +63,4 @@ void check_markers(void);
 void check_threads(void);
 void check_closing(void);
 void check_invalidate_nested(void);
+void check_mapped(void);

@@ -1,5 +1,7 @@
 #include "client.h"
 
+#include <poll.h>
+
 #include <sys/mman.h>
 
 // What a VMM has open for a guest's device: an iommufd, the device and the queue of its events. The guest's stage 1
@@ -81,10 +83,21 @@ static void end(const struct vmm* vmm, const int* order) {
   }
 }
 
+static void an_empty_queue_of_events_neither_waits_nor_takes_anything(int fd) {
+  char event[40];
+  EXPECT(read(fd, event, sizeof event) == 0);
+  EXPECT(fails_with(EINVAL, (int)read(fd, event, 7)));
+  EXPECT(fails_with(EINVAL, (int)write(fd, event, 8)));
+  EXPECT(fails_with(ESPIPE, (int)pread(fd, event, sizeof event, 0)));
+  struct pollfd p = {fd, POLLIN | POLLOUT, 0};
+  EXPECT(poll(&p, 1, 0) == 0);
+}
+
 void check_closing(void) {
   static const int orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
   for (int i = 0; i < 6; ++i) {
     const struct vmm vmm = start(); // which finds the device free again
+    an_empty_queue_of_events_neither_waits_nor_takes_anything(vmm.descriptors[2]);
     end(&vmm, orders[i]);
   }
 }

@@ -66,6 +66,20 @@ TEST(Descriptors, AGivenFunctionThatTheMachineHasNotIsRefused) {
 
 TEST(Descriptors, OfAGuestsDeviceCloseInAnyOrder) { expect_good({"closing"}); }
 
+TEST(Mapping, OfAnEnginesRingIsWhereItsJobsAreGiven) {
+  const Folder folder;
+  std::ofstream{folder / "machine.json"} << R"({"smmus": [{}], "functions": [
+    {"address": "0000:00:03.0"}, {"address": "0000:00:05.0", "kind": "copy-engine"}]})";
+  const Outcome outcome =
+      exec({"--machine", folder / "machine.json", "--report", folder / "account.json"}, client({"mapped"}));
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  const json account = read_json(folder / "account.json");
+  expect_nothing_left(account);
+  EXPECT_EQ(account["engines"][0]["jobs"], 2 * 600 + 1);
+  EXPECT_EQ(account["engines"][0]["bytes"], 2 * 600 * 512);
+  EXPECT_EQ(account["engines"][0]["aborted"], 1);
+}
+
 TEST(Invalidate, OfANestedHwptIsRefusedAndExplained) {
   const Folder folder;
   const Outcome outcome = exec({"--report", folder / "account.json"}, client({"invalidate-nested"}));

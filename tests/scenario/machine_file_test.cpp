@@ -91,6 +91,29 @@ TEST(MachineFile, AFunctionGoesThroughTheSmmuOfItsRootPort) {
   EXPECT_EQ(machine::Host{host}.functions(), 4u);
 }
 
+TEST(MachineFile, ACopyEngineIsAFunctionLikeOthers) {
+  const HostConfig host = parse_machine(with_ports(
+      R"({"address": "00:01.0", "bus": 1, "smmu": 1})",
+      R"({"address": "00:03.0"}, {"address": "01:00.0", "kind": "copy-engine", "stream": 77}, {"address": "00:04.0"})"));
+  ASSERT_EQ(host.engines.size(), 1u);
+  EXPECT_TRUE(host.engines[0].device);
+  EXPECT_EQ(host.engines[0].smmu, 1u);
+  EXPECT_EQ(host.engines[0].stream, 77u);
+  ASSERT_EQ(host.functions.size(), 2u);
+  EXPECT_EQ(host.functions[1].rng.name, "rng2") << "by its place in the file";
+  EXPECT_EQ(machine::Host{host}.engines(), 1u);
+}
+
+TEST(MachineFile, ACopyEngineHasNoNameAndSharesNothingWithOthers) {
+  const std::string engine = R"({"address": "00:05.0", "kind": "copy-engine")";
+  expect_refused(with_functions(engine + R"(, "name": "me"})"), StartsWith("/functions/0/name: "));
+  expect_refused(with_functions(engine + R"(, "msix": "none"})"), StartsWith("/functions/0/msix: "));
+  expect_refused(with_functions(R"({"address": "00:05.0"}, )" + engine + "}"),
+                 StartsWith("/functions/1/address: 0000:00:05.0 is the address of /functions/0 already"));
+  expect_refused(with_functions(engine + R"(, "stream": 24}, {"address": "00:03.0"})"),
+                 StartsWith("/functions/1: its StreamID 0x18 is that of /functions/0"));
+}
+
 TEST(MachineFile, AFunctionDoesNotContradictItsRootPort) {
   expect_refused(with_ports(R"({"address": "00:01.0", "bus": 1})", R"({"address": "01:00.0", "smmu": 1})"),
                  AllOf(HasSubstr("/functions/0/smmu"), HasSubstr("expected 0")));
@@ -184,7 +207,7 @@ TEST(MachineFile, WrongTypesAreRefusedWithWhatWasExpected) {
   expect_refused(with_functions(R"({"address": 3})"), StartsWith("/functions/0/address: expected domain:bus"));
   expect_refused(with_functions(R"({"address": "0000:00:20.0"})"), StartsWith("/functions/0/address: expected"));
   expect_refused(with_functions(R"({"address": "00:03.0", "kind": "virtio-blk"})"),
-                 StartsWith("/functions/0/kind: expected \"virtio-rng\""));
+                 StartsWith("/functions/0/kind: expected one of virtio-rng, copy-engine"));
   expect_refused(with_functions(R"({"address": "00:03.0", "msix": true})"),
                  StartsWith("/functions/0/msix: expected one of none, plain, disguised"));
   for (const char* name : {R"("")", R"("ninechars")", R"("a b")", R"("\u00e4")", "1"}) {

@@ -50,6 +50,13 @@ Json of(const machine::FunctionAccount& f) {
           {"nested_in_ioas", f.nested_in_ioas}};
 }
 
+Json of(const machine::EngineAccount& e) {
+  return {{"address", machine::to_string(e.address)},
+          {"jobs", e.jobs.jobs},
+          {"bytes", e.jobs.bytes},
+          {"aborted", e.jobs.aborted}};
+}
+
 Json of(const machine::StaleUse& stale) {
   return {{"function", stale.function},
           {stale.by_ipa ? "ipa" : "iova", hex(stale.address)},
@@ -84,6 +91,7 @@ Json of(const Ending& e) {
   return {
       {"at_exit", {{"descriptors", e.descriptors_open}, {"contexts", e.contexts_open}, {"objects", e.objects_open}}},
       {"functions", list<machine::FunctionAccount>(e.account.functions, of)},
+      {"engines", list<machine::EngineAccount>(e.account.engines, of)},
       {"smmus", list<machine::SmmuAccount>(e.account.smmus, of)},
       {"stale", e.account.stale()},
       {"torn_down", e.all_closed},

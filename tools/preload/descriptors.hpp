@@ -4,6 +4,7 @@
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -12,6 +13,19 @@
 #include <utility>
 
 namespace sluice::preload {
+
+// An mmap() of one of our descriptors.
+struct MapRequest {
+  std::size_t size{};
+  int protection{};
+  bool shared{};
+  std::uint64_t offset{}; // a multiple of a page
+};
+// What it shows: shared memory of ours, which lasts as long as `keep`.
+struct Shown {
+  void* memory{};
+  std::shared_ptr<void> keep{};
+};
 
 // What one of our descriptors does instead of the kernel. Answers are the kernel's: negative errno for errors.
 class File {
@@ -27,9 +41,9 @@ public:
   // Whether read() and write() on `fd` are its own affair, too.
   virtual bool is_stream() const { return false; }
   virtual ssize_t read(int /*fd*/, void* /*into*/, std::size_t /*size*/) { return 0; }
-  virtual ssize_t write(const void* from, std::size_t size) { return pwrite(from, size, 0); }
-  // The error of mmap(), or 0 where the memory file is what is to be mapped.
-  virtual int map(int protection, int flags) = 0;
+  virtual ssize_t write(const void* /*from*/, std::size_t /*size*/) { return -EINVAL; }
+  // 0 where there is something to be shown. `self` is this file, for what has to keep it open.
+  virtual int map(const MapRequest& request, const std::shared_ptr<File>& self, Shown& shown) = 0;
   // st_rdev of the character device; 0: it is none.
   virtual std::uint64_t device_number() const = 0;
 };

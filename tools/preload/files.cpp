@@ -8,6 +8,7 @@
 #include "settings.hpp"
 
 #include <sluice/machine/process.hpp>
+#include <sluice/uapi/errno.hpp>
 #include <sluice/uapi/vfio.hpp>
 
 #include <algorithm>
@@ -41,11 +42,11 @@ public:
     return open ? open->ioctl(number, argument) : -ENODEV;
   }
   // As Linux: only what a driver has handed out is there to be mapped, and ours hand nothing out.
-  int map(int protection, int flags) override {
-    if ((flags & MAP_TYPE) == MAP_PRIVATE) {
+  int map(const MapRequest& request, const std::shared_ptr<File>&, Shown&) override {
+    if (!request.shared) {
       return -EINVAL;
     }
-    return (protection & PROT_EXEC) != 0 ? -EPERM : -ENXIO;
+    return (request.protection & PROT_EXEC) != 0 ? -EPERM : -ENXIO;
   }
   std::uint64_t device_number() const override { return iommu_device_number(); }
 
@@ -80,7 +81,7 @@ public:
   vfio::File* file() {
     std::call_once(once_, [this] {
       if (machine::Host* const h = host()) {
-        file_ = h->open_device(function_);
+        file_ = function_ < h->functions() ? h->open_device(function_) : h->open_engine(function_ - h->functions());
       }
     });
     return file_.get();
@@ -107,7 +108,26 @@ public:
     vfio::File* const open = file();
     return open != nullptr ? open->pwrite(reinterpret_cast<std::uint64_t>(from), size, offset) : -ENODEV;
   }
-  int map(int, int) override { return -EINVAL; } // no region has the flag that allows it
+  int map(const MapRequest& request, const std::shared_ptr<File>& self, Shown& shown) override {
+    struct Kept {
+      std::shared_ptr<File> file;
+      vfio::BarMapping bar; // which ends first
+    };
+    vfio::File* const open = file();
+    if (open == nullptr) {
+      return -ENODEV;
+    }
+    if (!request.shared) {
+      return -EINVAL;
+    }
+    auto bar = open->map(request.offset, request.size);
+    if (!bar) {
+      return -static_cast<int>(uapi::to_errno(bar.error()));
+    }
+    shown.memory = bar->bytes().data();
+    shown.keep = std::make_shared<Kept>(Kept{self, std::move(*bar)});
+    return 0;
+  }
   std::uint64_t device_number() const override { return vfio_device_number(function_); }
 
 private:
@@ -142,14 +162,13 @@ public:
   ssize_t read(int fd, void* into, std::size_t size) override {
     return link_->read(fd, reinterpret_cast<std::uint64_t>(into), size);
   }
-  ssize_t pread(void* into, std::size_t size, std::uint64_t offset) override {
-    constexpr int whatever_polls_stays = -1;
-    return link_->read(whatever_polls_stays, reinterpret_cast<std::uint64_t>(into), size, offset);
+  ssize_t write(const void* from, std::size_t size) override {
+    return link_->write(reinterpret_cast<std::uint64_t>(from), size);
   }
-  ssize_t pwrite(const void* from, std::size_t size, std::uint64_t offset) override {
-    return link_->write(reinterpret_cast<std::uint64_t>(from), size, offset);
-  }
-  int map(int, int) override { return -ENODEV; }
+  // It has no offsets, as an eventfd has none.
+  ssize_t pread(void*, std::size_t, std::uint64_t) override { return -ESPIPE; }
+  ssize_t pwrite(const void*, std::size_t, std::uint64_t) override { return -ESPIPE; }
+  int map(const MapRequest&, const std::shared_ptr<File>&, Shown&) override { return -ENODEV; }
   std::uint64_t device_number() const override { return 0; }
 
 private:

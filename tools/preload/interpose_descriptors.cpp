@@ -1,5 +1,6 @@
 // Functions that take a descriptor.
 #include "interpose.hpp"
+#include "mappings.hpp"
 #include "real.hpp"
 
 #include <linux/close_range.h>
@@ -9,6 +10,19 @@
 namespace {
 
 using namespace sluice::preload;
+
+// As answer(), where addresses lie on both sides of zero.
+template <class Call>
+std::intptr_t address(Call call) {
+  const int before = errno;
+  std::intptr_t result = call();
+  errno = before;
+  if (result < 0 && result >= -4095) {
+    errno = static_cast<int>(-result);
+    result = -1;
+  }
+  return result;
+}
 
 int remember_copy(int fd, int copy) {
   if (copy >= 0 && (Descriptors::ours(fd) || Descriptors::ours(copy))) {
@@ -43,12 +57,40 @@ ssize_t write_at(Write write, int fd, const void* from, size_t size, Offset offs
   return write(fd, from, size, offset);
 }
 
+// What the kernel asks of each mmap() before it asks the file.
+int check_map(size_t size, int flags, off64_t offset) {
+  constexpr off64_t page = 4096;
+  if (offset % page != 0 || size == 0 || (flags & MAP_HUGETLB) != 0) {
+    return -EINVAL;
+  }
+  return (flags & MAP_SYNC) != 0 && (flags & MAP_TYPE) == MAP_SHARED_VALIDATE ? -EOPNOTSUPP : 0;
+}
+
+std::intptr_t show(const std::shared_ptr<File>& file, void* at, size_t size, int protection, int flags,
+                   off64_t offset) {
+  if (const int wrong = check_map(size, flags, offset)) {
+    return wrong;
+  }
+  const int type = flags & MAP_TYPE;
+  const MapRequest request{size, protection, type == MAP_SHARED || type == MAP_SHARED_VALIDATE,
+                           static_cast<std::uint64_t>(offset)};
+  Shown shown;
+  const int wrong = file->map(request, file, shown);
+  return wrong != 0 ? wrong : mappings().map(request, at, flags, shown);
+}
+
 // Straight to the kernel: a program's own allocator may call this before anything can be looked up.
 void* map(void* at, size_t size, int protection, int flags, int fd, off64_t offset) {
   if ((flags & MAP_ANONYMOUS) == 0 && Descriptors::ours(fd)) {
-    if (const auto file = descriptors().find(fd); file && answer([&] { return file->map(protection, flags); }) != 0) {
-      return MAP_FAILED;
+    if (const auto file = descriptors().find(fd)) {
+      return reinterpret_cast<void*>(address([&] { return show(file, at, size, protection, flags, offset); }));
     }
+  }
+  if ((flags & MAP_FIXED) != 0 && Mappings::any()) {
+    return reinterpret_cast<void*>(address([&] {
+      return mappings().over(reinterpret_cast<std::uint64_t>(at), size,
+                             [&] { return kernel(SYS_mmap, at, size, protection, flags, fd, offset); });
+    }));
   }
   return reinterpret_cast<void*>(syscall(SYS_mmap, at, size, protection, flags, fd, offset));
 }
@@ -126,6 +168,26 @@ void* mmap(void* at, size_t size, int protection, int flags, int fd, off_t offse
 }
 void* mmap64(void* at, size_t size, int protection, int flags, int fd, off64_t offset) noexcept {
   return map(at, size, protection, flags, fd, offset);
+}
+
+int munmap(void* at, size_t size) noexcept {
+  if (!Mappings::any()) {
+    return static_cast<int>(syscall(SYS_munmap, at, size));
+  }
+  return static_cast<int>(address([&] {
+    return mappings().over(reinterpret_cast<std::uint64_t>(at), size, [&] { return kernel(SYS_munmap, at, size); });
+  }));
+}
+void* mremap(void* at, size_t size, size_t next_size, int flags, ...) noexcept {
+  va_list rest;
+  va_start(rest, flags);
+  void* const next = (flags & MREMAP_FIXED) != 0 ? va_arg(rest, void*) : nullptr;
+  va_end(rest);
+  if (!Mappings::any()) {
+    return reinterpret_cast<void*>(syscall(SYS_mremap, at, size, next_size, flags, next));
+  }
+  return reinterpret_cast<void*>(
+      address([&] { return mappings().remap(reinterpret_cast<std::uint64_t>(at), size, next_size, flags, next); }));
 }
 
 int fstat(int fd, struct stat* about) noexcept { return stat_of(fd, real().fstat(fd, about), about); }

@@ -6,6 +6,7 @@
 #include "files.hpp"
 #include "guest_messages.hpp"
 #include "machine_config.hpp"
+#include "mappings.hpp"
 #include "real.hpp"
 #include "report.hpp"
 #include "settings.hpp"
@@ -94,6 +95,7 @@ void take_down(State& s) {
     e.descriptors_open = descriptors().count();
     e.contexts_open = before.contexts;
     e.objects_open = before.objects;
+    mappings().forget_all();
     e.all_closed = descriptors().close_all(std::chrono::seconds{2});
     e.account = s.host->account();
     if (e.all_closed) {
@@ -113,6 +115,9 @@ const std::vector<std::string>& functions() {
     auto* const list = new std::vector<std::string>;
     for (const auto& function : machine_config().functions) {
       list->push_back(machine::to_string(function.address));
+    }
+    for (const auto& engine : machine_config().engines) {
+      list->push_back(machine::to_string(engine.address));
     }
     return list;
   }();

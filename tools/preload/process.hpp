@@ -11,8 +11,8 @@ namespace sluice::preload {
 
 // The machine that this process is on: known from the start, made when something of it is used first.
 
-// The functions that it has, by address: 0000:00:03.0. A machine file that cannot be used ends the process with a
-// message.
+// The functions that it has, by address: 0000:00:03.0; those of the host's functions, then of its engines. A machine
+// file that cannot be used ends the process with a message.
 const std::vector<std::string>& functions();
 
 // Makes it if need be. Null when it cannot be made, which has been reported, or is not this process's.
