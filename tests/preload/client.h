@@ -20,14 +20,7 @@
     }                                                                                                                  \
   } while (0)
 
-enum {
-  IOAS_ALLOC = 0x3b81,
-  DESTROY = 0x3b80,
-  IOAS_MAP = 0x3b85,
-  FAULT_QUEUE_ALLOC = 0x3b8e,
-  VFIO_BIND = 0x3b76,
-  VFIO_GET_INFO = 0x3b6f
-};
+enum { IOAS_ALLOC = 0x3b81, DESTROY = 0x3b80, IOAS_MAP = 0x3b85, FAULT_QUEUE_ALLOC = 0x3b8e, VFIO_BIND = 0x3b76 };
 
 // The id of a new IOAS, or -1.
 static inline int ioas_alloc(int iommu) {

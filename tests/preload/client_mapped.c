@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 
 // A copy engine's ring, in its BAR 2: entries that are filled, a count of them, and the engine's count.
-enum { VFIO_GET_REGION_INFO = 0x3b6c, VFIO_RESET = 0x3b6f - 107 + 111, VFIO_ATTACH = 0x3b77 };
+enum { VFIO_GET_REGION_INFO = 0x3b6c, VFIO_RESET = 0x3b6f, VFIO_ATTACH = 0x3b77 };
 enum { ring_bytes = 0x4000, entries = 256, page = 4096, ram_bytes = 1 << 20 };
 static const off_t registers = 0, ring_at = (off_t)2 << 40, config = (off_t)7 << 40;
 static const uint64_t iova = 0x40000000;
