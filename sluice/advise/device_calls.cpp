@@ -22,6 +22,8 @@ const std::array get_irq_info{field("index", &u::IrqInfo::index), field("flags",
                               field("count", &u::IrqInfo::count, Way::out)};
 const std::array set_irqs{field("flags", &u::IrqSet::flags), field("index", &u::IrqSet::index),
                           field("start", &u::IrqSet::start), field("count", &u::IrqSet::count)};
+const std::array ioeventfd{field("flags", &u::IoEventfd::flags), field("offset", &u::IoEventfd::offset),
+                           field("data", &u::IoEventfd::data), field("fd", &u::IoEventfd::fd)};
 const std::array feature{field("flags", &u::Feature::flags)};
 const std::array bind{field("flags", &u::BindIommufd::flags), field("iommufd", &u::BindIommufd::iommufd),
                       field("devid", &u::BindIommufd::out_devid, Way::out)};
@@ -37,6 +39,7 @@ const std::array table{
     CallName{u::device_reset, "DEVICE_RESET"},
     CallName{u::device_get_pci_hot_reset_info, "DEVICE_GET_PCI_HOT_RESET_INFO"},
     CallName{u::device_pci_hot_reset, "DEVICE_PCI_HOT_RESET"},
+    CallName{u::device_ioeventfd, "DEVICE_IOEVENTFD", ioeventfd},
     CallName{u::device_feature, "DEVICE_FEATURE", feature},
     CallName{u::device_bind_iommufd, "DEVICE_BIND_IOMMUFD", bind},
     CallName{u::device_attach_iommufd_pt, "DEVICE_ATTACH_IOMMUFD_PT", attach},

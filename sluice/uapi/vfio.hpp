@@ -15,6 +15,7 @@ inline constexpr std::uint32_t device_set_irqs = call(110);
 inline constexpr std::uint32_t device_reset = call(111);
 inline constexpr std::uint32_t device_get_pci_hot_reset_info = call(112);
 inline constexpr std::uint32_t device_pci_hot_reset = call(113);
+inline constexpr std::uint32_t device_ioeventfd = call(116);
 inline constexpr std::uint32_t device_feature = call(117);
 inline constexpr std::uint32_t device_bind_iommufd = call(118);
 inline constexpr std::uint32_t device_attach_iommufd_pt = call(119);
@@ -96,6 +97,20 @@ struct IrqSet {
   std::uint32_t count{};
   static constexpr std::size_t min_size = 20;
 };
+
+// The flags are the bytes that are written.
+inline constexpr std::uint32_t ioeventfd_sizes = 15;
+
+struct IoEventfd {
+  std::uint32_t argsz{};
+  std::uint32_t flags{};
+  std::uint64_t offset{};
+  std::uint64_t data{};
+  std::int32_t fd{};
+  std::uint32_t reserved{};
+  static constexpr std::size_t min_size = 28;
+};
+static_assert(sizeof(IoEventfd) == 32);
 
 enum FeatureFlags : std::uint32_t {
   feature_mask = 0xffff,

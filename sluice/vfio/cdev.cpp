@@ -15,7 +15,8 @@ using platform::MutexGuard;
 Cdev::Cdev(pcie::Function& function, iommu::Device& device, const Host& host, CdevConfig cdev_config)
     : function_{function}, device_{device}, host_{host}, config_{std::move(cdev_config)}, view_{function,
                                                                                                 config_.show_pasid},
-      interrupts_{function, host.vectors, host.sync, config_.dynamic_msix, host.wakeups} {
+      interrupts_{function, host.vectors, host.sync, config_.dynamic_msix, host.wakeups},
+      ioeventfds_{host.sync, host.wakeups, [this](const Ioeventfds::Place& place) { write_register(place); }} {
   function_.connect_intx(&interrupts_);
 }
 
@@ -37,6 +38,7 @@ void Cdev::start() {
 void Cdev::stop() {
   function_.config_write(config::command, 2, 0);
   interrupts_.close();
+  ioeventfds_.clear();
   reset_function();
   const MutexGuard guard{host_.sync, power_mutex_};
   leave_low_power();
@@ -85,6 +87,8 @@ base::Status File::dispatch(std::uint32_t number, std::uint64_t argument) {
     return attach(argument);
   case u::device_detach_iommufd_pt:
     return detach(argument);
+  case u::device_ioeventfd:
+    return ioeventfd(argument);
   case u::device_feature:
     return feature(argument);
   case u::device_get_info:

@@ -9,6 +9,7 @@
 #include <sluice/vfio/config_view.hpp>
 #include <sluice/vfio/host.hpp>
 #include <sluice/vfio/interrupts.hpp>
+#include <sluice/vfio/ioeventfds.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -50,6 +51,7 @@ private:
   // With power_mutex_ held.
   void leave_low_power();
   void wake();
+  void write_register(const Ioeventfds::Place& place);
 
   pcie::Function& function_;
   iommu::Device& device_;
@@ -61,6 +63,7 @@ private:
   platform::Mutex view_mutex_;
   ConfigView view_;
   Interrupts interrupts_;
+  Ioeventfds ioeventfds_;
   base::Atomic<bool> memory_enabled_{false};
 
   platform::Mutex power_mutex_;
@@ -114,6 +117,7 @@ private:
   Status hot_reset(std::uint64_t argument);
   Status feature(std::uint64_t argument);
   Status low_power(const uapi::vfio::Feature& cmd, std::uint64_t data);
+  Status ioeventfd(std::uint64_t argument);
 
   std::int64_t access(const Access& access, std::uint64_t offset);
   Progress access_region(const Access& access, std::uint64_t offset);
