@@ -62,6 +62,28 @@ TEST(FdWatchThreads, AfterARemovalNothingRuns) {
   }
 }
 
+TEST(FdWatchThreads, ARemovalWaitsForWhatIsBeingTold) {
+  const Fd event{eventfd(1, EFD_NONBLOCK)};
+  std::atomic<unsigned> begun{};
+  std::atomic<bool> go{};
+  std::atomic<bool> removed{};
+  FdWatch watch;
+  ASSERT_TRUE(watch.add(event.get(), [&] {
+    ++begun;
+    while (!go.load()) {
+      std::this_thread::yield();
+    }
+  }));
+  ASSERT_TRUE(becomes(begun, 1));
+  std::jthread remover{[&] {
+    watch.remove(event.get());
+    removed.store(true);
+  }};
+  std::this_thread::sleep_for(20ms);
+  EXPECT_FALSE(removed.load());
+  go.store(true);
+}
+
 TEST(FdWatchThreads, AFileThatCannotBeWaitedForIsRefused) {
   const Fd file{open("/proc/self/exe", O_RDONLY)};
   FdWatch watch;
