@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 
 static int plain(void) {
   int fd = open("/dev/null", O_RDWR);
@@ -78,6 +79,8 @@ static void queues_are_read_and_written(void) {
   EXPECT(read(fd, record, 40) == 0);
   EXPECT(fails_with(ESPIPE, (int)read(fd, record, 39)));
   EXPECT(fails_with(ESPIPE, (int)pread(fd, record, 40, 0)) && fails_with(ESPIPE, (int)pwrite(fd, record, 8, 0)));
+  struct iovec parts[2] = {{record, 20}, {record + 20, 20}};
+  EXPECT(fails_with(ESPIPE, (int)readv(fd, parts, 2)));
   uint32_t response[2] = {1, 0};
   EXPECT(fails_with(EINVAL, (int)write(fd, response, 8)));
   EXPECT(fails_with(ESPIPE, (int)write(fd, response, 7)));

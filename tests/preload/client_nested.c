@@ -3,6 +3,7 @@
 #include <poll.h>
 
 #include <sys/mman.h>
+#include <sys/uio.h>
 
 // What a VMM has open for a guest's device: an iommufd, the device and the queue of its events. The guest's stage 1
 // stands on a vIOMMU.
@@ -89,6 +90,9 @@ static void an_empty_queue_of_events_neither_waits_nor_takes_anything(int fd) {
   EXPECT(fails_with(EINVAL, (int)read(fd, event, 7)));
   EXPECT(fails_with(EINVAL, (int)write(fd, event, 8)));
   EXPECT(fails_with(ESPIPE, (int)pread(fd, event, sizeof event, 0)));
+  struct iovec whole = {event, sizeof event}, parts[2] = {{event, 7}, {event + 7, 33}};
+  EXPECT(readv(fd, &whole, 1) == 0);
+  EXPECT(fails_with(EINVAL, (int)readv(fd, parts, 2)) && fails_with(EINVAL, (int)writev(fd, &whole, 1)));
   struct pollfd p = {fd, POLLIN | POLLOUT, 0};
   EXPECT(poll(&p, 1, 0) == 0);
 }

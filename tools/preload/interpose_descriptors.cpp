@@ -95,6 +95,23 @@ void* map(void* at, size_t size, int protection, int flags, int fd, off64_t offs
   return reinterpret_cast<void*>(syscall(SYS_mmap, at, size, protection, flags, fd, offset));
 }
 
+// As the kernel does with a file that knows nothing of lists: piece by piece, until one is not all moved.
+template <class Move>
+ssize_t piece_by_piece(const iovec* pieces, int count, Move move) {
+  ssize_t total = 0;
+  for (int i = 0; i < count; ++i) {
+    const ssize_t moved = pieces[i].iov_len != 0 ? move(pieces[i].iov_base, pieces[i].iov_len) : 0;
+    if (moved < 0) {
+      return total != 0 ? total : moved;
+    }
+    total += moved;
+    if (static_cast<std::size_t>(moved) != pieces[i].iov_len) {
+      break;
+    }
+  }
+  return total;
+}
+
 template <class Stat>
 int stat_of(int fd, int result, Stat* about) {
   if (result == 0 && Descriptors::ours(fd)) {
@@ -139,6 +156,26 @@ ssize_t write(int fd, const void* from, size_t size) {
     }
   }
   return real().write(fd, from, size);
+}
+ssize_t readv(int fd, const iovec* pieces, int count) {
+  if (Descriptors::ours(fd)) {
+    if (const auto file = descriptors().find(fd); file && file->is_stream()) {
+      return answer([&] {
+        return piece_by_piece(pieces, count, [&](void* at, std::size_t size) { return file->read(fd, at, size); });
+      });
+    }
+  }
+  return real().readv(fd, pieces, count);
+}
+ssize_t writev(int fd, const iovec* pieces, int count) {
+  if (Descriptors::ours(fd)) {
+    if (const auto file = descriptors().find(fd); file && file->is_stream()) {
+      return answer([&] {
+        return piece_by_piece(pieces, count, [&](const void* at, std::size_t size) { return file->write(at, size); });
+      });
+    }
+  }
+  return real().writev(fd, pieces, count);
 }
 ssize_t __read_chk(int fd, void* into, size_t size, size_t room) {
   return size <= room ? read(fd, into, size) : (abort(), -1);

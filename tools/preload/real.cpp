@@ -42,6 +42,8 @@ Real find_all() {
   find(r.ioctl, "ioctl");
   find(r.read, "read");
   find(r.write, "write");
+  find(r.readv, "readv");
+  find(r.writev, "writev");
   find(r.pread, "pread");
   find(r.pread64, "pread64");
   find(r.pwrite, "pwrite");

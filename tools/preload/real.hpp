@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -45,6 +46,8 @@ struct Real {
   decltype(&::ioctl) ioctl;
   decltype(&::read) read;
   decltype(&::write) write;
+  decltype(&::readv) readv;
+  decltype(&::writev) writev;
   decltype(&::pread) pread;
   decltype(&::pread64) pread64;
   decltype(&::pwrite) pwrite;
