@@ -17,6 +17,7 @@ struct Config {
   unsigned output_bits{48}; // 32, 36, 40, 42, 44, 48 or 52; 52 counts as 48 but with 64K pages
   bool dirty{};             // writable leaves start as writable-clean and hardware makes them dirty: 3.13
   bool fwb{};               // stage 2: leaves in the form that STE.S2FWB=1 asks for
+  bool resizes{};           // blocks and tables take each other's place in use: IDR3.BBML 2 of all that walks it
 };
 
 // What a CD or STE says of the table. Fields of the other stage are to be ignored.

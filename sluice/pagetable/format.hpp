@@ -53,6 +53,7 @@ struct StageOne {
     return (d & (L::Valid.mask | L::DBM.mask | read_only_bit)) == (L::Valid.mask | L::DBM.mask);
   }
   static constexpr std::uint64_t cleaned(std::uint64_t d) { return d | read_only_bit; }
+  static constexpr std::uint64_t dirtied(std::uint64_t d) { return d & ~read_only_bit; }
 };
 
 struct StageTwo {
@@ -91,6 +92,7 @@ struct StageTwo {
     return (d & bits) == bits;
   }
   static constexpr std::uint64_t cleaned(std::uint64_t d) { return d & ~write_bit; }
+  static constexpr std::uint64_t dirtied(std::uint64_t d) { return d | write_bit; }
 };
 
 // Geometry of a granule. 64K descriptors can always hold 52 bits; smaller pages would need DS, which is not used.
@@ -127,11 +129,18 @@ struct Geometry {
   static constexpr std::uint64_t leaf_address(std::uint64_t d, unsigned shift) {
     return arch::take_address(granule, shift, address_bits, d);
   }
+  // All of a leaf but type and address.
+  static constexpr std::uint64_t attributes(std::uint64_t d) {
+    return d & ~(arch::address_mask(granule, page_shift, address_bits) | 2);
+  }
   static constexpr std::uint64_t page(std::uint64_t attributes, std::uint64_t pa) {
     return attributes | 2 | arch::put_address(granule, page_shift, address_bits, pa);
   }
   static constexpr std::uint64_t block(std::uint64_t attributes, std::uint64_t pa) {
     return attributes | arch::put_address(granule, page_shift, address_bits, pa);
+  }
+  static constexpr std::uint64_t leaf_at(unsigned shift, std::uint64_t attributes, std::uint64_t pa) {
+    return shift == page_shift ? page(attributes, pa) : block(attributes, pa);
   }
 };
 

@@ -13,7 +13,7 @@ namespace sluice::pagetable {
 
 struct Grave;
 
-// What unmap and read_dirty leave behind: the ranges that TLBs may still hold, and the tables that hardware may still
+// What changes of a table leave behind: the ranges that TLBs may still hold, and the tables that hardware may still
 // walk. The caller invalidates the ranges, waits for the SYNC, and only then hands the gather to PageTable::release().
 // A gather that is never released (its SYNC timed out) keeps its tables until the page table is destroyed.
 class Gather {
@@ -56,7 +56,10 @@ private:
   template <class Format, bool coherent>
   friend class Table;
 
-  void clear() { count_ = 0; }
+  void clear() {
+    count_ = 0;
+    resized_ = 0;
+  }
   Grave* take_graves() { return std::exchange(grave_, nullptr); }
 
   void put(std::uint64_t iova, std::uint64_t size, unsigned leaf_bits, unsigned levels, bool tables) {
@@ -70,7 +73,11 @@ private:
   [[gnu::noinline]] void add_more(std::uint64_t iova, std::uint64_t size, unsigned leaf_bits, unsigned levels,
                                   bool tables) {
     Range& last = ranges_[count_ - 1];
-    if (last.end() == iova && last.levels == levels && last.tables == tables) {
+    if (last.iova <= iova && iova + size <= last.end()) {
+      last.leaf_bits = last.leaf_bits < leaf_bits ? last.leaf_bits : static_cast<std::uint8_t>(leaf_bits);
+      last.levels = static_cast<std::uint8_t>(last.levels | levels);
+      last.tables = last.tables || tables;
+    } else if (last.end() == iova && last.levels == levels && last.tables == tables) {
       last.size += size;
     } else if (count_ < capacity) {
       put(iova, size, leaf_bits, levels, tables);
@@ -97,7 +104,8 @@ private:
 
   std::array<Range, capacity> ranges_; // the first count_
   std::size_t count_{};
-  Grave* grave_{}; // the first of a chain
+  std::uint64_t resized_{}; // what PageTable::resizing_ counts
+  Grave* grave_{};          // the first of a chain
 };
 
 } // namespace sluice::pagetable

@@ -103,6 +103,7 @@ void PageTable::absorb(Gather& into, Gather& from) {
   for (const Gather::Range& r : from.ranges()) {
     into.add(r.iova, r.size, r.leaf_bits, r.levels, r.tables);
   }
+  into.resized_ += from.resized_;
   from.clear();
   while (Grave* const grave = from.grave_) {
     from.grave_ = grave->next_grave;

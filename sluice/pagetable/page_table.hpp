@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sluice/base/atomic.hpp>
 #include <sluice/base/result.hpp>
 #include <sluice/pagetable/config.hpp>
 #include <sluice/pagetable/gather.hpp>
@@ -55,11 +56,15 @@ public:
   // Errors: output_range, no_permission (neither read nor write), which do nothing; already_mapped, no_memory.
   virtual base::Progress map(std::uint64_t iova, std::uint64_t pa, std::uint64_t size, Prot prot) = 0;
 
-  // Errors: not_mapped; would_split (the range begins or ends inside a block): everything before is unmapped.
+  // Errors: not_mapped; would_split (the range begins or ends inside a block, and the table was not made with
+  // Config::resizes), no_memory (the block could not be split): everything before is unmapped.
   // A table whose whole range is unmapped by one call is detached; tables that are emptied piece by piece stay for use.
   virtual base::Progress unmap(std::uint64_t iova, std::uint64_t size, Gather& gather) = 0;
   // Ends a gather after its invalidation: its tables are freed once no other thread can be in them.
   void release(Gather& gather) {
+    if (gather.resized_ != 0) [[unlikely]] {
+      resizing_.fetch_sub(gather.resized_, base::Order::release);
+    }
     if (Grave* const graves = gather.take_graves()) {
       end(graves, &PageTable::retire);
     }
@@ -85,12 +90,31 @@ public:
   virtual base::Progress read_dirty(std::uint64_t iova, std::uint64_t size, Clear clear, DirtySink& sink,
                                     Gather& gather) = 0;
 
+  // Splits the blocks of a range, also those that are only partly in it, into pages that map the same with the same
+  // marks. Nothing is without its mapping meanwhile. Errors: unsupported (not made with Config::resizes), no_memory:
+  // everything before is split.
+  virtual base::Progress split(std::uint64_t iova, std::uint64_t size, Gather& gather) = 0;
+  // The other way round for tables within the range whose leaves go on as one block of `level` would, and which nobody
+  // changes at the same time. As hardware may be marking pages, such a block counts as dirty if it can be. `done` bytes
+  // have been looked at; if that is not all and there is no error the gather is full, and the rest is for a next call.
+  // Waits for read sections: not in one. Errors: unsupported, invalid_argument (also: no blocks of this level), busy
+  // (another thread is merging), no_memory.
+  virtual base::Progress merge(std::uint64_t iova, std::uint64_t size, int level, Gather& gather) = 0;
+  // Off: map() uses pages only from then on.
+  virtual void use_blocks(bool on) = 0;
+
   const Config& config() const { return config_; }
   const Fields& fields() const { return fields_; }
 
 protected:
   PageTable(const Config& config, const Fields& fields) : config_{config}, fields_{fields} {}
   ~PageTable() = default;
+
+  // Blocks split and tables merged whose gathers have not been released, the latter counted in the upper half. Until
+  // then a TLB may have leaves of other sizes than memory, which match all the same: 3.21.1.3.
+  static constexpr std::uint64_t one_split = 1;
+  static constexpr std::uint64_t one_merge = std::uint64_t{1} << 32;
+  base::Atomic<std::uint64_t> resizing_{0};
 
 private:
   friend class OwnedPageTable;

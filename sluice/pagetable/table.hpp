@@ -15,8 +15,8 @@ namespace sluice::pagetable {
 //
 // Why threads need no lock:
 //
-// - Above level 3 an entry changes by compare-and-swap only: 0 -> table, 0 -> block, block -> 0, table -> 0. So a table
-//   is neither lost nor freed twice, whoever meets there.
+// - Above level 3 an entry changes by compare-and-swap only: 0 -> table, 0 -> block, block -> 0, table -> 0, and
+//   block -> table -> block where sizes change in use. So a table is neither lost nor freed twice, whoever meets there.
 // - At level 3 a map stores where it has read 0 and an unmap stores 0 where it has read a page. Two threads on one page
 //   may overwrite each other there, and nothing but that page is concerned. Hardware that sets a dirty bit in between
 //   (3.13, an atomic update of the descriptor it has seen) comes before or after, and read_dirty changes by
@@ -26,6 +26,9 @@ namespace sluice::pagetable {
 //   and needs no ReadSection. A thread on an overlapping range may have found the table before: its ReadSection holds
 //   up the freeing, and what it maps there is as if it had been mapped before the unmap. Whatever it hangs below a
 //   detached table is freed with it.
+// - A split takes over what hardware has marked in the block by then: its compare-and-swap fails if that changes.
+// - A merge marks the table's descriptor first and waits for all read sections. Who changes an entry of a marked table
+//   takes the mark away before, and the merge's compare-and-swap, which expects it, fails.
 // - The table is freed after release(), which the caller calls after TLBI and SYNC, so that hardware walks it no more.
 template <class F, bool coherent>
 class Table final : public PageTable {
@@ -39,6 +42,11 @@ public:
   base::Result<std::uint64_t> iova_to_phys(std::uint64_t iova) const override;
   base::Progress read_dirty(std::uint64_t iova, std::uint64_t size, Clear clear, DirtySink& sink,
                             Gather& gather) override;
+  base::Progress split(std::uint64_t iova, std::uint64_t size, Gather& gather) override;
+  base::Progress merge(std::uint64_t iova, std::uint64_t size, int level, Gather& gather) override;
+  void use_blocks(bool on) override {
+    largest_.store(on ? block_shift_ : F::page_shift, base::Order::relaxed);
+  }
 
 private:
   using Word = base::DmaWord;
@@ -83,11 +91,37 @@ private:
   std::uint64_t unmap_pages(Word* at, std::uint64_t count);
   enum class Detach : std::uint8_t { done, not_possible, look_again };
   Detach detach(Word* at, std::uint64_t descriptor, std::uint64_t iova, unsigned shift, Gather& gather);
-  static void add_leaves(Gather& gather, std::uint64_t iova, std::uint64_t size, unsigned shift) {
+  void add_leaves(Gather& gather, std::uint64_t iova, std::uint64_t size, unsigned shift) const {
+    if (const auto resizing = resizing_.load(base::Order::relaxed); resizing != 0) [[unlikely]] {
+      return add_any(gather, iova, size, shift, resizing);
+    }
     gather.add(iova, size, shift, 1u << F::level(shift), false);
   }
+  [[gnu::noinline]] static void add_any(Gather& gather, std::uint64_t iova, std::uint64_t size, unsigned shift,
+                                        std::uint64_t resizing);
   Grave* grave_of(Gather& gather);
   static void bury(platform::Retired& self);
+
+  // Of a block's entry that holds `descriptor`, which is then what the entry holds. Errors: as Tree::allocate.
+  [[gnu::noinline]] base::Status split_block(Word* at, std::uint64_t& descriptor, std::uint64_t iova, std::uint64_t size,
+                                             unsigned shift, Gather& gather);
+  static void fill(Word* entries, std::uint64_t block, unsigned shift);
+
+  base::Progress split_some(std::uint64_t iova, std::uint64_t left, Gather& gather);
+
+  // The entry on the way to `iova` that covers 2^shift, or the higher one at which the way ends.
+  struct Place {
+    Word* at;
+    unsigned shift;
+  };
+  Place place(std::uint64_t iova, unsigned shift) const;
+  base::Progress merge_round(std::uint64_t iova, std::uint64_t size, unsigned shift, Gather& gather);
+  bool mark(std::uint64_t iova, unsigned shift, std::uint64_t& next);
+  void replace(std::uint64_t iova, unsigned shift, Grave& grave, Gather& gather);
+  std::uint64_t as_block(std::uint64_t descriptor, unsigned shift) const;
+  std::uint64_t without_mark(std::uint64_t leaf) const {
+    return config().dirty && (leaf & F::L::DBM.mask) != 0 ? F::cleaned(leaf) : leaf;
+  }
 
   Leaf find(std::uint64_t iova) const;
 
@@ -100,6 +134,8 @@ private:
   const std::uint64_t input_end_;
   const std::uint64_t output_end_;
   const unsigned block_shift_;
+  base::Atomic<unsigned> largest_; // of the leaves that map() may use
+  base::Atomic<std::uint32_t> merging_{0};
   base::Atomic<Grave*> kept_{nullptr};
   std::array<std::uint64_t, prot_count> attributes_{}; // by Prot; 0: no permission
 };

@@ -61,7 +61,7 @@ unsigned Table<F, coherent>::leaf_shift(std::uint64_t aligned, std::uint64_t lef
   if (left < F::page_size << F::stride) {
     return F::page_shift;
   }
-  unsigned shift = block_shift_;
+  unsigned shift = largest_.load(base::Order::relaxed);
   while (shift > F::page_shift && (left >> shift == 0 || (aligned & ((std::uint64_t{1} << shift) - 1)) != 0)) {
     shift -= F::stride;
   }
@@ -87,10 +87,10 @@ base::Progress Table<F, coherent>::map_some(std::uint64_t iova, std::uint64_t pa
       }
       d = *now;
     }
+    d = tree_.ready(at, d);
     if (!F::is_table(d)) {
-      return {0, base::Errc::already_mapped};
+      return {0, F::valid(d) ? base::Status{base::Errc::already_mapped} : base::Status{}}; // or another was quicker
     }
-    tree_.settle(at, d);
     shift -= F::stride;
     at = tree_.next(d, iova, shift);
   }

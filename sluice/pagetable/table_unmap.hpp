@@ -36,7 +36,7 @@ base::Progress Table<F, coherent>::unmap_all(std::uint64_t iova, std::uint64_t s
   return all;
 }
 
-// Unmaps a block, a whole table, or pages up to the end of one table.
+// Unmaps a block, a whole table, or pages up to the end of one table. Nothing done without an error: look again.
 template <class F, bool coherent>
 base::Progress Table<F, coherent>::unmap_some(std::uint64_t iova, std::uint64_t left, Gather& gather) {
   Word* at = tree_.first(iova);
@@ -46,7 +46,11 @@ base::Progress Table<F, coherent>::unmap_some(std::uint64_t iova, std::uint64_t 
     const bool whole = left >= span && (iova & (span - 1)) == 0;
     while (F::valid(d) && !F::is_table(d)) {
       if (!whole) {
-        return {0, base::Errc::would_split};
+        const std::uint64_t rest = span - (iova & (span - 1));
+        if (const auto split = split_block(at, d, iova, left < rest ? left : rest, shift, gather); !split) {
+          return {0, split};
+        }
+        continue;
       }
       // Fails when hardware has just made the block dirty, or another thread was quicker.
       if (at->compare_exchange(d, 0, base::Order::acq_rel)) {
@@ -61,6 +65,10 @@ base::Progress Table<F, coherent>::unmap_some(std::uint64_t iova, std::uint64_t 
     if (const auto outcome = whole ? detach(at, d, iova, shift, gather) : Detach::not_possible;
         outcome != Detach::not_possible) {
       return {outcome == Detach::done ? span : 0, {}};
+    }
+    d = tree_.ready(at, d);
+    if (!F::is_table(d)) {
+      return {}; // another thread was quicker
     }
     shift -= F::stride;
     at = tree_.next(d, iova, shift);
@@ -101,7 +109,11 @@ auto Table<F, coherent>::detach(Word* at, std::uint64_t descriptor, std::uint64_
   tree_.clean(at, sizeof(Word));
   grave->tables[grave->count++] = table | (shift - F::stride);
   const unsigned deepest = static_cast<unsigned>(std::bit_width(levels)) - 1;
-  gather.add(iova, std::uint64_t{1} << shift, arch::level_shift(F::granule, static_cast<int>(deepest)), levels, true);
+  // What a table had before a merge may be cached still, and is smaller.
+  const unsigned leaf = resizing_.load(base::Order::relaxed) >= one_merge
+                            ? F::page_shift
+                            : arch::level_shift(F::granule, static_cast<int>(deepest));
+  gather.add(iova, std::uint64_t{1} << shift, leaf, levels, true);
   return Detach::done;
 }
 

@@ -40,12 +40,12 @@ public:
     return reinterpret_cast<Word*>(static_cast<std::uintptr_t>(F::table_address(descriptor) + in_table));
   }
 
-  // The entry for the page at `iova`, or nothing where a walk does not come down to pages.
+  // The entry for the page at `iova`, to be changed, or nothing where that takes more than a walk.
   Word* page(std::uint64_t iova) const {
     Word* at = first(iova);
     for (unsigned shift = root_shift_; shift != F::page_shift;) {
       const auto d = at->load(base::Order::acquire);
-      if (!F::is_table(d) || !is_settled(d)) [[unlikely]] {
+      if (!is_ready(d)) [[unlikely]] {
         return nullptr;
       }
       shift -= F::stride;
@@ -54,27 +54,39 @@ public:
     return at;
   }
 
-  // Puts a new table where `at` was invalid, and returns what is there then: its descriptor, or what another thread was
-  // quicker to put there. Errors: no_memory, output_range.
-  [[gnu::noinline]] base::Result<std::uint64_t> install(Word* at) {
+  // An empty table that nothing points to. Errors: no_memory, output_range.
+  base::Result<platform::DmaBlock> allocate() {
     auto block = memory_.dma_alloc(F::table_size, F::table_size);
-    if (!block) {
-      return block.error();
-    }
-    if (block->bus + F::table_size > output_end_) {
+    if (block.ok() && block->bus + F::table_size > output_end_) {
       memory_.dma_free(*block);
       return base::Errc::output_range;
     }
-    clean(block->cpu, F::table_size);
-    base::dma_publish(); // the zeroes before the descriptor: 3.21.2
-    const std::uint64_t descriptor = F::table(block->bus);
-    std::uint64_t found = 0;
+    return block;
+  }
+  // Puts the table where `at` holds what is found there, and says whether it did. `found` is what is there then.
+  bool put(Word* at, std::uint64_t& found, const platform::DmaBlock& table) {
+    clean(table.cpu, F::table_size);
+    base::dma_publish(); // what is in it before the descriptor: 3.21.2
+    const std::uint64_t descriptor = F::table(table.bus);
     if (!at->compare_exchange(found, descriptor, base::Order::acq_rel)) {
-      memory_.dma_free(*block);
-      return found;
+      return false;
     }
     settle(at, descriptor);
-    return descriptor;
+    found = descriptor;
+    return true;
+  }
+  // Puts a new table where `at` was invalid, and returns what is there then: its descriptor, or what another thread was
+  // quicker to put there. Errors: no_memory, output_range.
+  [[gnu::noinline]] base::Result<std::uint64_t> install(Word* at) {
+    const auto table = allocate();
+    if (!table) {
+      return table.error();
+    }
+    std::uint64_t found = 0;
+    if (!put(at, found, *table)) {
+      memory_.dma_free(*table);
+    }
+    return found;
   }
 
   // Without coherency a descriptor that another thread has stored may not have reached memory when it is found here,
@@ -87,6 +99,24 @@ public:
       at->compare_exchange(descriptor, descriptor | settled, base::Order::relaxed);
     }
   }
+
+  // What `at` holds once an entry of the table that it points to may be changed.
+  std::uint64_t ready(Word* at, std::uint64_t descriptor) {
+    while (F::is_table(descriptor) && is_leaving(descriptor)) {
+      if (at->compare_exchange(descriptor, descriptor & ~leaving, base::Order::acq_rel)) {
+        descriptor &= ~leaving;
+      }
+    }
+    if (F::is_table(descriptor)) {
+      settle(at, descriptor);
+    }
+    return descriptor;
+  }
+
+  // A mark in a bit that hardware ignores: the table is about to be replaced by a block, unless somebody changes
+  // something in it before.
+  static constexpr std::uint64_t leaving = std::uint64_t{1} << 56;
+  static constexpr bool is_leaving(std::uint64_t descriptor) { return (descriptor & leaving) != 0; }
 
   void clean(const void* at, std::size_t size) {
     if constexpr (!coherent) {
@@ -126,6 +156,10 @@ public:
 private:
   static constexpr std::uint64_t settled = std::uint64_t{1} << 55;
   static constexpr bool is_settled(std::uint64_t descriptor) { return coherent || (descriptor & settled) != 0; }
+  static constexpr bool is_ready(std::uint64_t descriptor) {
+    constexpr std::uint64_t wanted = 3 | (coherent ? 0 : settled);
+    return (descriptor & (wanted | leaving)) == wanted;
+  }
 
   static bool pages_full(const Word* entries) {
     constexpr std::size_t step = 8;
