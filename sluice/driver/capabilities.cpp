@@ -60,6 +60,7 @@ base::Result<Capabilities> decode(const IdRegisters& id) {
   c.attr_types = has(id, Feature::attr_types);
   c.range_invalidate = has(id, Feature::range_tlbi);
   c.s2fwb = c.stage2 && id.idr3.get(IDR3::FWB) == 1;
+  c.resizes = id.idr3.get(IDR3::BBML) == Bbml::level2;
   c.dirty = id.idr0.get(IDR0::HTTU) >= Httu::access_dirty;
   c.output_bits = oas_bits(id);
   c.virtual_bits = va_bits(id);

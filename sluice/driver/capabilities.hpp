@@ -26,6 +26,7 @@ struct Capabilities {
   bool range_invalidate{}; // IDR3.RIL
   bool s2fwb{};            // IDR3.FWB
   bool dirty{};            // IDR0.HTTU: access flag and dirty state
+  bool resizes{};          // IDR3.BBML 2: blocks and tables take each other's place in use
 
   // Something can wait for software to bring a page.
   bool pages_wait() const { return pri || stalls != arch::StallModel::terminate; }

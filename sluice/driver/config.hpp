@@ -53,6 +53,9 @@ struct Config {
   bool linear_cd_tables{};            // also where two levels are possible; PASIDs below 2^10 then
   std::uint64_t timeout_us{1000000};  // of each wait for the SMMU
   std::uint64_t deferred_unmaps{256}; // after which one of a domain's deferred unmaps flushes them
+  // While dirty tracking is on all is in pages, so that each is noted by itself: blocks are split when it begins and
+  // merged when it ends, where the SMMU permits that under traffic. Else a block is dirty as a whole.
+  bool dirty_by_page{};
   iommu::Region msi_region{0x8000000, 0x80fffff, iommu::RegionKind::software_msi, {}};
   // Of one guest's devices in each period; a device that records more is cut off for the rest of it, so that other
   // guests' events find room. 0: any number.

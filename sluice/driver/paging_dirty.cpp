@@ -39,16 +39,19 @@ Progress PagingDomain::take_dirty(std::uint64_t iova, std::uint64_t size, pageta
     progress = table_->read_dirty(iova, size, clear, sink, gather);
     anybody = heard_by_anybody(gather);
   }
-  const Status told = anybody ? tell(gather) : Status{};
-  table_->release(gather);
-  return told ? progress : Progress{progress.done, told};
+  return finish(progress, gather, anybody);
 }
 
 Status PagingDomain::set_dirty_tracking(bool on) {
   if (!table_->config().dirty) {
     return Errc::unsupported;
   }
-  if (on && tracking_.load(Order::relaxed) == 0) {
+  const bool was = tracking_.load(Order::relaxed) != 0;
+  if (on && !was) {
+    const Status ready = notes_pages() ? split_all() : Status{};
+    if (!ready) {
+      return ready;
+    }
     Forward nobody{nullptr};
     const auto cleared = take_dirty(0, geometry().last + 1, pagetable::Clear::yes, nobody);
     if (!cleared) {
@@ -56,6 +59,10 @@ Status PagingDomain::set_dirty_tracking(bool on) {
     }
   }
   tracking_.store(on ? 1 : 0, Order::relaxed);
+  if (!on && was && notes_pages()) {
+    table_->use_blocks(true);
+    return merge_pages();
+  }
   return {};
 }
 

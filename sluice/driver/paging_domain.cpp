@@ -149,6 +149,10 @@ Progress PagingDomain::unmap(std::uint64_t iova, std::uint64_t size) {
     progress = table_->unmap(iova, size, gather);
     anybody = heard_by_anybody(gather);
   }
+  return finish(progress, gather, anybody);
+}
+
+Progress PagingDomain::finish(Progress progress, pagetable::Gather& gather, bool anybody) {
   if (anybody) {
     const Status told = tell(gather);
     if (!told) {

@@ -23,6 +23,7 @@ public:
   base::Status flush_unmaps() override;
   std::uint64_t flushed() const override { return deferred_.flushed(); }
   base::Result<std::uint64_t> iova_to_phys(std::uint64_t iova) override;
+  base::Status merge_pages() override;
   base::Status set_dirty_tracking(bool on) override;
   base::Progress read_dirty(std::uint64_t iova, std::uint64_t size, iommu::Clear clear,
                             iommu::DirtySink& sink) override;
@@ -55,6 +56,11 @@ private:
     return tag;
   }
   base::Status tell(const pagetable::Gather& gather, bool everything, Tag tag);
+  // Has what a change has left behind leave the caches, and then memory.
+  base::Progress finish(base::Progress progress, pagetable::Gather& gather, bool anybody);
+  bool notes_pages() const { return parts_.config.dirty_by_page && table_->config().resizes; }
+  base::Status split_all();
+  base::Status merge_level(int level);
   base::Progress take_dirty(std::uint64_t iova, std::uint64_t size, pagetable::Clear clear, pagetable::DirtySink& sink);
 
   Parts& parts_;

@@ -66,6 +66,7 @@ Result<pagetable::Config> paging_config(const Capabilities& capabilities, iommu:
   config.output_bits = smaller(capabilities.output_bits, most);
   config.input_bits = *stage == pagetable::Stage::one ? smaller(capabilities.virtual_bits, most) : config.output_bits;
   config.dirty = options.dirty;
+  config.resizes = capabilities.resizes;
   config.fwb = *stage == pagetable::Stage::two && capabilities.s2fwb;
   return config;
 }

@@ -39,6 +39,8 @@ Why why_not(const Capabilities& c, bool coherent, Facility facility) {
     return dirty(c, coherent);
   case Facility::range_invalidation:
     return unless(c.range_invalidate);
+  case Facility::resizing:
+    return unless(c.resizes);
   }
   return Why::not_implemented;
 }

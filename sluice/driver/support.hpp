@@ -18,6 +18,7 @@ enum class Facility : std::uint8_t {
   stalls,             // transactions that wait for a page
   dirty,              // dirty tracking by hardware
   range_invalidation, // one command for many pages
+  resizing,           // a part of a block is unmapped, and the rest stays mapped meanwhile
 };
 
 enum class Why : std::uint8_t {

@@ -46,8 +46,10 @@ public:
   virtual base::Progress map(std::uint64_t, std::uint64_t, std::uint64_t, Prot) { return {0, base::Errc::unsupported}; }
   // When it returns no device can reach the `done` bytes, unless the error is timed_out, atc_timed_out or smmu_failed:
   // then they are gone from the tables, and their pages must not be reused. Any thread; waits for the hardware, but
-  // takes no mutex. Errors: unsupported, unaligned, invalid_argument, overflow, input_range, would_split, not_mapped,
-  // timed_out, atc_timed_out (a device did not answer, and is quarantined), smmu_failed.
+  // takes no mutex. A larger page that is only partly in the range becomes smaller ones before, and nobody notices,
+  // where the IOMMU permits that (else: would_split) and there is memory for it (else: no_memory). Errors: unsupported,
+  // unaligned, invalid_argument, overflow, input_range, would_split, no_memory, not_mapped, timed_out, atc_timed_out (a
+  // device did not answer, and is quarantined), smmu_failed.
   virtual base::Progress unmap(std::uint64_t, std::uint64_t) { return {0, base::Errc::unsupported}; }
   // Takes out of the tables only, and leaves the rest to flush_unmaps(), which one of many calls makes by itself: until
   // then devices may reach the pages. Errors as unmap's.
@@ -56,9 +58,12 @@ public:
   // smmu_failed: the pages of all of it must not be reused.
   virtual base::Status flush_unmaps() { return {}; }
   virtual std::uint64_t flushed() const { return 0; }
+  // Makes larger pages of smaller ones that go on as one would, as far as it can under traffic and without waiting for
+  // who else changes them. Any thread, but not in a read section. Errors: unsupported, timed_out, smmu_failed.
+  virtual base::Status merge_pages() { return base::Errc::unsupported; }
 
   // Of a domain made with PagingOptions::dirty. On: all is clean when it returns. Changes no entry and holds up no
-  // traffic. Errors: unsupported, timed_out, smmu_failed.
+  // traffic. Not in a read section. Errors: unsupported, no_memory, timed_out, smmu_failed.
   virtual base::Status set_dirty_tracking(bool /*on*/) { return base::Errc::unsupported; }
   // Tells the sink of all memory in the range that was written through the domain since tracking began or it was last
   // cleared, in whole pages or blocks; of a block that is only in part in the range that part, and it stays dirty. What

@@ -1,6 +1,5 @@
-#include "rig.hpp"
+#include "two_threads.hpp"
 
-#include <sluice/hosted/explore.hpp>
 #include <sluice/hosted/mmio_order.hpp>
 
 // Overlapping work of two threads in many orders, one operation on memory at a time.
@@ -12,50 +11,6 @@ namespace {
 using hosted::ExploreConfig;
 
 constexpr ExploreConfig many{.seeds = 600};
-
-struct TwoThreads : hosted::ExploreTest {
-  static constexpr unsigned threads = 2;
-
-  void before() override {
-    auto made = make(memory, sync(), {.input_bits = 39, .dirty = true});
-    expect(made.ok(), "a table is made");
-    table = *std::move(made);
-  }
-  // All that is left is unmapped, and all memory comes back.
-  void after() override {
-    for (std::uint64_t at = 0; at < 4 * mib;) {
-      const auto leaf = table->walk(at);
-      if (leaf) {
-        const auto size = leaf->leaf_size;
-        expect(complete(unmap(*table, at, size), size), "what is left can be unmapped");
-        at += size;
-      } else {
-        at += 4 * kib;
-      }
-    }
-    table.reset();
-    sync().reclaim();
-    expect(memory.counts().live() == 0, "no table is lost");
-  }
-  base::Progress map(std::uint64_t iova, std::uint64_t pa, std::uint64_t size) {
-    const platform::ReadSection section{sync()};
-    return table->map(iova, pa, size, rw);
-  }
-  base::Progress unmap_and_release(std::uint64_t iova, std::uint64_t size) {
-    Gather gather;
-    base::Progress progress;
-    {
-      const platform::ReadSection section{sync()};
-      progress = table->unmap(iova, size, gather);
-    }
-    table->release(gather);
-    return progress;
-  }
-
-  hosted::Arena arena{{.size = 1 << 20}};
-  hosted::Memory memory{arena};
-  OwnedPageTable table;
-};
 
 struct TwoPagesOfOneNewTable final : TwoThreads {
   void thread(unsigned i) override { expect(map(i * 4 * kib, i * mib, 4 * kib).ok(), "both are mapped"); }

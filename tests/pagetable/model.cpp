@@ -21,15 +21,28 @@ public:
   }
 
   void step() {
-    const std::uint64_t iova = pick_iova();
+    std::uint64_t iova = pick_iova();
     const std::uint64_t room = (1ULL << config_.input_bits) - iova;
-    const std::uint64_t size = std::min(room, pick_size());
-    if (random_() % 2 == 0) {
-      map(iova, size);
-    } else {
-      unmap(iova, size);
+    std::uint64_t size = std::min(room, pick_size());
+    if (config_.resizes && random_() % 2 == 0) {
+      iova &= ~(block() - 1);
+      size = block();
+    }
+    switch (random_() % (config_.resizes ? 6 : 4)) {
+    case 0:
+    case 1:
+      return map(iova, size);
+    case 2:
+    case 3:
+      return unmap(iova, size);
+    case 4:
+      return split(iova, size);
+    default:
+      return merge();
     }
   }
+  std::uint64_t splits() const { return splits_; }
+  std::uint64_t merges() const { return merges_; }
 
   void compare() const {
     for (const auto base : bases_) {
@@ -74,6 +87,10 @@ private:
   void map(std::uint64_t iova, std::uint64_t size) {
     std::uint64_t pa = random_() % (1ULL << 31) / page_ * page_;
     pa = random_() % 2 == 0 ? (pa & ~(block() - 1)) | (iova & (block() - 1)) : pa;
+    if (config_.resizes && random_() % 8 != 0) { // so that leaves go on
+      pa = iova & ((1ULL << 31) - 1);
+      table_->use_blocks(random_() % 2 == 0);
+    }
     const auto progress = table_->map(iova, pa, size, rw);
     std::uint64_t done = 0;
     while (done < size && !pages_.contains(iova + done)) {
@@ -85,7 +102,30 @@ private:
     ASSERT_TRUE(done == size ? progress.ok() : progress.status == Errc::already_mapped);
   }
 
-  // Blocks are unmapped whole, so the model asks what leaf is there.
+  // These change nothing that a device or a caller could find.
+  void split(std::uint64_t iova, std::uint64_t size) {
+    Gather gather;
+    ASSERT_TRUE(complete(table_->split(iova, size, gather), size));
+    splits_ += gather.empty() ? 0 : 1;
+    table_->release(gather);
+    for (std::uint64_t at = iova; at < iova + size; at += page_) {
+      const auto leaf = walker_.walk(at);
+      ASSERT_TRUE(!leaf || leaf->leaf_size == page_);
+    }
+  }
+  void merge() {
+    const std::uint64_t iova = bases_[random_() % bases_.size()];
+    for (std::uint64_t done = 0; done < window();) {
+      Gather gather;
+      const auto progress = table_->merge(iova + done, window() - done, 2, gather);
+      ASSERT_TRUE(progress.ok() ? progress.done != 0 : progress.status == Errc::invalid_argument) << "no blocks";
+      merges_ += gather.empty() ? 0 : 1;
+      table_->release(gather);
+      done += progress.ok() ? progress.done : window();
+    }
+  }
+
+  // Without Config::resizes blocks are unmapped whole, so the model asks what leaf is there.
   void unmap(std::uint64_t iova, std::uint64_t size) {
     Errc why{};
     std::uint64_t done = 0;
@@ -96,14 +136,15 @@ private:
         why = Errc::not_mapped;
         break;
       }
-      if ((iova + done) % leaf->leaf_size != 0 || size - done < leaf->leaf_size) {
+      const std::uint64_t rest = std::min(size - done, leaf->leaf_size - (iova + done) % leaf->leaf_size);
+      if (!config_.resizes && rest != leaf->leaf_size) {
         why = Errc::would_split;
         break;
       }
-      for (std::uint64_t i = 0; i < leaf->leaf_size; i += page_) {
+      for (std::uint64_t i = 0; i < rest; i += page_) {
         gone.push_back(iova + done + i);
       }
-      done += leaf->leaf_size;
+      done += rest;
     }
     Gather gather;
     const auto progress = table_->unmap(iova, size, gather);
@@ -127,7 +168,32 @@ private:
   Walker walker_;
   std::vector<std::uint64_t> bases_;
   std::map<std::uint64_t, std::uint64_t> pages_;
+  std::uint64_t splits_{}, merges_{};
 };
+
+TEST(RandomWork, AgreesWithAMapOfPagesWhereLeavesChangeTheirSize) {
+  std::uint64_t seed = 100, splits = 0, merges = 0;
+  for (auto config : formats()) {
+    if (config.input_bits < 42) {
+      continue;
+    }
+    config.resizes = true;
+    SCOPED_TRACE(testing::Message() << config << ", seed " << seed);
+    Rig rig{{.coherent = seed % 2 == 0}};
+    Model model{rig, config, seed++};
+    for (unsigned i = 0; i < (config.granule == Granule::k4 ? 150U : 40U); ++i) {
+      model.step();
+      if (testing::Test::HasFatalFailure()) {
+        return;
+      }
+    }
+    model.compare();
+    splits += model.splits();
+    merges += model.merges();
+  }
+  EXPECT_GT(splits, 10U);
+  EXPECT_GT(merges, 10U);
+}
 
 TEST(RandomWork, AgreesWithAMapOfPages) {
   std::uint64_t seed = 1;
