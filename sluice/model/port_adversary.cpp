@@ -58,6 +58,7 @@ void PortCore::wander() {
   }
   if (adversary.prefetch && choices_.one_in(2)) {
     prefetch_something();
+    tlb_.spread(choices_);
   }
 }
 

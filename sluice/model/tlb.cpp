@@ -6,8 +6,26 @@
 namespace sluice::model {
 
 void Tlb::insert(const TlbEntry& entry) {
+  if (entry.transient()) {
+    return;
+  }
   leaf_sizes_ |= 1ULL << entry.leaf_log2();
-  entries_[entry_slot(entry.context(), entry.page())] = entry;
+  const std::size_t at = entry_slot(entry.context(), entry.page());
+  entries_[at] = entry;
+  block_ = entry.span_log2() > 12 ? at : block_;
+}
+
+void Tlb::spread(Choices& choices) {
+  TlbEntry e = entries_[block_];
+  if (e.context() == 0 || e.span_log2() <= 12) {
+    return;
+  }
+  const std::uint64_t within = mask_below(e.span_log2()) & ~mask_below(12);
+  const std::uint64_t other = choices.next() & within;
+  e.tag = TlbEntry::make_tag(e.context(), (e.page() & ~(within >> 12)) | other >> 12);
+  e.where = (e.where & ~within) | other;
+  e.ipa = (e.ipa & ~within) | other;
+  insert(e);
 }
 
 const WalkEntry* Tlb::find_walk(std::uint32_t context, std::uint64_t page, unsigned span) const {

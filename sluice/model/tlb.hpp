@@ -35,7 +35,8 @@ struct TlbEntry {
   std::uint64_t where{}; // PA [55:12], stage 2 rights [11:6], stage 1 rights [5:0]
   std::uint64_t ipa{};   // of a nested translation [55:12]; leaf's log2 size [5:0], level [7:6], granule [9:8]
   std::uint64_t type{};  // MAIR byte [7:0], shareability [9:8], writable-clean [14], log2 of the bytes that all stages
-                         // translate alike [20:15]; [13:10] of stage 2 alone MemAttr, else newly_cacheable()
+                         // translate alike [20:15], not to be cached [21]; [13:10] of stage 2 alone MemAttr, else
+                         // newly_cacheable()
 
   static constexpr std::uint64_t make_tag(std::uint32_t context, std::uint64_t page) {
     return std::uint64_t{context} << 44 | page;
@@ -58,6 +59,8 @@ struct TlbEntry {
   bool clean() const { return (type >> 14 & 1) != 0; }
   unsigned span_log2() const { return static_cast<unsigned>(type >> 15 & 0x3f); }
   void set_span(unsigned log2) { type = (type & ~(0x3fULL << 15)) | std::uint64_t{log2} << 15; }
+  bool transient() const { return (type >> 21 & 1) != 0; }
+  void set_transient(bool transient) { type = (type & ~(1ULL << 21)) | std::uint64_t{transient} << 21; }
   void set_clean(bool clean) { type = (type & ~(1ULL << 14)) | std::uint64_t{clean} << 14; }
 
   void set_leaf(unsigned log2, int level, arch::Granule g) {
@@ -123,6 +126,8 @@ public:
   void clear();
   // 3.21.3: an entry and a pointer to a table go, those nearest to a place that `choices` names.
   void lose_something(Choices& choices);
+  // What is cached of a block serves any address of it: 3.21.1.3, also where memory has a table by now.
+  void spread(Choices& choices);
   // Empty ones too.
   std::span<const TlbEntry> all() const { return {entries_.get(), entry_mask_ + 1}; }
 
@@ -163,6 +168,7 @@ private:
   std::uint64_t leaf_sizes_{0}; // bit n: a leaf of 2^n bytes has been inserted since the last clear()
   std::uint64_t spans_{0};      // bit n: likewise a table of that span
   bool has_globals_{false};
+  std::size_t block_{0}; // the slot of the latest piece of a leaf of more than 4 KB
 };
 
 } // namespace sluice::model

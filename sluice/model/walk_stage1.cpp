@@ -27,6 +27,7 @@ struct Walker::Leaf1 {
   MemoryType type{};
   bool global{};
   bool clean{}; // 3.13.3: a write needs the dirty state set, and has `rights_dirty` then
+  bool transient{};
   std::uint64_t rights_dirty{};
   std::uint64_t descriptor{}; // as it was read
   std::uint64_t at{}, at_ipa{};
@@ -55,6 +56,7 @@ bool Walker::stage1_leaf(const Stage1& s1, const Half& half, std::uint64_t va, i
     return false;
   }
   leaf.descriptor = descriptor;
+  leaf.transient = level != arch::last_level && entry.get(S1Leaf::nT) != 0 && facts_.features.bbml == 1; // 3.21.1.2
   // D8.5.3: with HD, DBM makes a page writable; whether it is executable goes by that.
   const bool clean = s1.dirty && entry.get(S1Leaf::DBM) != 0 && arch::read_only(entry.get(S1Leaf::AP));
   if (clean) {
@@ -228,6 +230,7 @@ Walker::Done Walker::both_stages(const Regime& regime, std::uint64_t address, un
     out.set_type(leaf.type.mair, leaf.type.sh, 0);
   }
   out.set_span(regime.stage2 && s2.span_log2() < leaf.shift ? s2.span_log2() : leaf.shift);
+  out.set_transient(leaf.transient || (regime.stage2 && s2.transient()));
   out.set_clean(leaf.clean || (regime.stage2 && s2.clean()));
   return Done::yes;
 }

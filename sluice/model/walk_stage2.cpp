@@ -133,6 +133,7 @@ bool Walker::stage2_walk(const Regime& regime, std::uint64_t ipa, arch::EventCla
     out.set_type(0, entry.get(arch::S2Leaf::SH), static_cast<unsigned>(entry.get(arch::S2Leaf::MemAttr)));
     out.set_span(shift);
     out.set_clean(writable_clean(entry, s2));
+    out.set_transient(!last && entry.get(arch::S2Leaf::nT) != 0 && facts_.features.bbml == 1); // 3.21.1.2
     return true;
   }
 }
