@@ -11,7 +11,8 @@ namespace sluice::pagetable {
 template <class F, bool coherent>
 Table<F, coherent>::Table(platform::Memory& memory, platform::Sync& sync, const Shape& shape, platform::DmaBlock root)
     : PageTable{shape.config, shape.fields}, tree_{memory, root, shape.root_shift, shape.output_end}, sync_{sync},
-      input_end_{shape.input_end}, output_end_{shape.output_end}, block_shift_{shape.block_shift}, largest_{shape.block_shift} {
+      input_end_{shape.input_end}, output_end_{shape.output_end},
+      block_shift_{shape.block_shift}, largest_{shape.block_shift} {
   for (unsigned i = 0; i < prot_count; ++i) {
     const auto prot = static_cast<Prot>(i);
     attributes_[i] = has(prot, Prot::read | Prot::write) ? F::leaf(prot, shape.config) : 0;

@@ -44,9 +44,7 @@ public:
                             Gather& gather) override;
   base::Progress split(std::uint64_t iova, std::uint64_t size, Gather& gather) override;
   base::Progress merge(std::uint64_t iova, std::uint64_t size, int level, Gather& gather) override;
-  void use_blocks(bool on) override {
-    largest_.store(on ? block_shift_ : F::page_shift, base::Order::relaxed);
-  }
+  void use_blocks(bool on) override { largest_.store(on ? block_shift_ : F::page_shift, base::Order::relaxed); }
 
 private:
   using Word = base::DmaWord;
@@ -103,8 +101,8 @@ private:
   static void bury(platform::Retired& self);
 
   // Of a block's entry that holds `descriptor`, which is then what the entry holds. Errors: as Tree::allocate.
-  [[gnu::noinline]] base::Status split_block(Word* at, std::uint64_t& descriptor, std::uint64_t iova, std::uint64_t size,
-                                             unsigned shift, Gather& gather);
+  [[gnu::noinline]] base::Status split_block(Word* at, std::uint64_t& descriptor, std::uint64_t iova,
+                                             std::uint64_t size, unsigned shift, Gather& gather);
   static void fill(Word* entries, std::uint64_t block, unsigned shift);
 
   base::Progress split_some(std::uint64_t iova, std::uint64_t left, Gather& gather);

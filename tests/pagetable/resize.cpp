@@ -269,7 +269,7 @@ TEST(Merge, LeavesTablesAloneThatAreNotLikeABlock) {
   auto table = rig.table({.resizes = true});
   table->use_blocks(false);
   ASSERT_TRUE(table->map(0, 0, 2 * mib, rw).ok());
-  ASSERT_TRUE(unmap(*table, 4 * kib, 4 * kib).ok()); // a hole
+  ASSERT_TRUE(unmap(*table, 4 * kib, 4 * kib).ok());           // a hole
   ASSERT_TRUE(table->map(2 * mib, 4 * kib, 2 * mib, rw).ok()); // not aligned
   ASSERT_TRUE(table->map(4 * mib, 4 * mib, 2 * mib - 4 * kib, rw).ok());
   ASSERT_TRUE(table->map(6 * mib - 4 * kib, 6 * mib - 4 * kib, 4 * kib, Prot::read).ok()); // other rights

@@ -15,9 +15,7 @@ struct OneBlock : TwoThreads {
     expect(map(0, block_size, block_size).ok(), "a block");
   }
   // Which pages are dirty, of the first two.
-  unsigned dirty_pages() {
-    return (table->walk(0)->dirty ? 1U : 0U) | (table->walk(4 * kib)->dirty ? 2U : 0U);
-  }
+  unsigned dirty_pages() { return (table->walk(0)->dirty ? 1U : 0U) | (table->walk(4 * kib)->dirty ? 2U : 0U); }
 };
 
 struct ASplitUnderAWrite final : OneBlock {
