@@ -237,8 +237,9 @@ Result<iommufd::Window*> Windows::map_file(int fd, std::uint64_t start, std::uin
   struct stat about {};
   const int seals = fcntl(fd, F_GET_SEALS); // only memory files know of seals
   std::uint64_t end{};
-  if (fstat(fd, &about) != 0 || seals < 0 || __builtin_add_overflow(start, length, &end) ||
-      end > static_cast<std::uint64_t>(about.st_size)) {
+  constexpr mode_t opened_by = S_IRWXU | S_IRWXG | S_IRWXO; // by none: it stands for something else
+  if (fstat(fd, &about) != 0 || seals < 0 || (about.st_mode & opened_by) == 0 ||
+      __builtin_add_overflow(start, length, &end) || end > static_cast<std::uint64_t>(about.st_size)) {
     return Errc::invalid_argument;
   }
   const std::uint64_t first = round_down(start, page);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 namespace sluice::machine::test {
 namespace {
@@ -132,6 +133,15 @@ TEST_F(WindowsTest, OnlyMemoryFilesAsFarAsTheyReachAreMapped) {
     close(one);
   }
   EXPECT_EQ(windows.map_file(fd, 0, 0x1000, true, {}).error(), Errc::invalid_argument) << "closed";
+}
+
+TEST_F(WindowsTest, AFileThatNobodyMayOpenIsNoMemory) {
+  const int fd = memfd_create("x", MFD_ALLOW_SEALING);
+  ASSERT_EQ(ftruncate(fd, static_cast<off_t>(page)), 0);
+  EXPECT_TRUE(Window{*windows.map_file(fd, 0, page, true, {})});
+  ASSERT_EQ(fchmod(fd, 0), 0);
+  EXPECT_EQ(windows.map_file(fd, 0, page, true, {}).error(), Errc::invalid_argument);
+  close(fd);
 }
 
 TEST_F(WindowsTest, MemoryThatIsNotThereOrNotForThatIsNotMapped) {

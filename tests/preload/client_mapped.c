@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 
 // A copy engine's ring, in its BAR 2: entries that are filled, a count of them, and the engine's count.
-enum { VFIO_GET_REGION_INFO = 0x3b6c, VFIO_RESET = 0x3b6f, VFIO_ATTACH = 0x3b77 };
+enum { VFIO_GET_REGION_INFO = 0x3b6c, VFIO_RESET = 0x3b6f, VFIO_ATTACH = 0x3b77, IOAS_MAP_FILE = 0x3b8f };
 enum { ring_bytes = 0x4000, entries = 256, page = 4096, ram_bytes = 1 << 20 };
 static const off_t registers = 0, ring_at = (off_t)2 << 40, config = (off_t)7 << 40;
 static const uint64_t iova = 0x40000000;
@@ -50,6 +50,15 @@ static void give_ram(struct engine* e) {
 
 static void* ring(int device, int protection) {
   return mmap(NULL, ring_bytes, protection, MAP_SHARED, device, ring_at);
+}
+
+static int map_file(struct engine* e, int fd, uint64_t where, uint64_t length) {
+  struct {
+    uint32_t size, flags, ioas;
+    int32_t fd;
+    uint64_t start, length, iova;
+  } m = {sizeof m, 7, e->ioas, fd, 0, length, where};
+  return ioctl(e->iommu, IOAS_MAP_FILE, &m);
 }
 
 static uint32_t load(const void* at) { return __atomic_load_n((const uint32_t*)at, __ATOMIC_ACQUIRE); }
@@ -142,6 +151,8 @@ static void both_ways_lead_to_the_same_memory(int device, char* at) {
 static void a_bar_is_no_memory_for_devices(struct engine* e, char* at) {
   EXPECT(fails_with(EFAULT, map_ram(e, at, 2 * iova, page)));
   EXPECT(fails_with(EFAULT, map_ram(e, at + 0x3000, 2 * iova, page)));
+  EXPECT(fails_with(EINVAL, map_file(e, e->device, 2 * iova, page)));
+  EXPECT(fails_with(EINVAL, map_file(e, e->iommu, 2 * iova, page)));
 }
 
 static void a_reset_clears_it_where_it_is(int device, char* at) {

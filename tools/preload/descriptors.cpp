@@ -23,14 +23,15 @@ Inode inode_of(int fd) {
 
 void mark(int fd, bool ours) { detail::ours[static_cast<std::size_t>(fd)] = ours; }
 
-// Read and written without an offset it is at its end: what is not ours to answer has no false data.
+// Read and written without an offset it is at its end: what is not ours to answer has no false data. Nobody may open it
+// anew, by which it is known not to be memory.
 int memory_file(std::uint64_t size) {
   const int fd = memfd_create("sluice", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (fd < 0) {
     return -1;
   }
   if (ftruncate(fd, static_cast<off_t>(size)) != 0 || lseek(fd, 0, SEEK_END) < 0 ||
-      real().fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0) {
+      real().fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0 || fchmod(fd, 0) != 0) {
     real().close(fd);
     return -1;
   }
