@@ -4,9 +4,7 @@
 #include <sluice/uapi/errno.hpp>
 #include <sluice/uapi/iommufd.hpp>
 
-#include <algorithm>
 #include <array>
-#include <cstring>
 #include <string>
 
 namespace sluice::advise {
@@ -15,12 +13,7 @@ namespace {
 
 namespace u = uapi::iommufd;
 
-template <class T>
-T as(std::span<const std::byte> structure) {
-  T result{};
-  std::memcpy(&result, structure.data(), std::min(sizeof result, structure.size()));
-  return result;
-}
+constexpr std::size_t ste_words = sizeof(uapi::arm_smmuv3::NestedSte) / sizeof(std::uint64_t);
 
 } // namespace
 
@@ -56,11 +49,20 @@ void Explainer::learn(const iommufd::CallRecord& call) {
     const auto made = as<u::HwptAlloc>(call.answer);
     const auto parent = objects_.find(made.pt_id);
     if (parent != objects_.end() && parent->second.kind == Kind::viommu) {
-      objects_[made.out_hwpt_id] = {Kind::nested, made.pt_id};
+      Known& nested = objects_[made.out_hwpt_id] = {Kind::nested, made.pt_id, made.dev_id};
+      static_cast<void>(
+          caller_.read(made.data_uptr, std::as_writable_bytes(std::span{nested.ste.w}.first<ste_words>())));
+      if (call.memory != nullptr && !said_unlisted_) {
+        look_at_nested(made.out_hwpt_id, *call.memory, 0);
+      }
     }
   } else if (call.number == u::call(u::VdeviceAlloc::nr)) {
     const auto made = as<u::VdeviceAlloc>(call.answer);
-    objects_[made.out_vdevice_id] = {Kind::vdevice, made.viommu_id, made.virt_id};
+    objects_[made.out_vdevice_id] = {Kind::vdevice, made.viommu_id, made.dev_id, made.virt_id};
+  } else if (call.number == u::call(u::GetHwInfo::nr)) {
+    learn_hw_info(call);
+  } else if (call.number == u::call(u::HwptInvalidate::nr) && call.memory != nullptr && !hardware_.empty()) {
+    look_at_cds(call);
   } else if (call.number == u::call(u::Destroy::nr)) {
     objects_.erase(as<u::Destroy>(call.request).id);
   }

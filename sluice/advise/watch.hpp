@@ -8,7 +8,7 @@
 namespace sluice::advise {
 
 // What looks on at one /dev/iommu.
-class Watch final : public iommufd::Observer {
+class Watch final : public iommufd::Observer, public StaleObserver {
 public:
   // `recorder` may be null.
   Watch(std::uint64_t context, iommufd::Caller& caller, Recorder* recorder, Explainer::Sink explain)
@@ -19,6 +19,9 @@ public:
       recorder_->record(context_, call);
     }
     explainer_.watch(call);
+  }
+  void on_stale_use(const iommufd::Placement& of, const model::StaleUse& use) override {
+    explainer_.on_stale_use(of, use);
   }
 
 private:

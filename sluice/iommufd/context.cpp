@@ -70,8 +70,8 @@ Status Context::dispatch(std::uint32_t number, std::uint64_t argument) {
   const auto request = call.data;
   const Status status = handle(call, entry->handler);
   if (observer_ != nullptr) {
-    observer_->on_call(
-        {number, std::span{request}.first(entry->size), std::span{call.data}.first(entry->size), argument, status});
+    observer_->on_call({number, std::span{request}.first(entry->size), std::span{call.data}.first(entry->size),
+                        argument, status, this});
   }
   return status;
 }
@@ -214,6 +214,32 @@ base::Result<bool> Context::ioas_maps(const iommu::Device& device, std::uint64_t
     }
   });
   return found;
+}
+
+base::Result<Placement> Context::placement(const iommu::Device& device) {
+  const platform::MutexGuard guard{sync_, mutex_};
+  base::Result<Placement> found = Errc::not_found;
+  objects_.for_each<Device>([&](Device& d) {
+    if (&d.device() != &device) {
+      return;
+    }
+    found = Placement{.device = d.id()};
+    if (Hwpt* const hwpt = d.hwpt()) {
+      found->hwpt = hwpt->id();
+      found->viommu = hwpt->viommu() != nullptr ? hwpt->viommu()->id() : 0;
+    }
+    if (d.vdevice != nullptr) {
+      found->vdevice = d.vdevice->id();
+      found->virtual_id = d.vdevice->virtual_id();
+    }
+  });
+  return found;
+}
+
+// The mutex is held by the call that is being observed.
+Status Context::read(std::uint32_t hwpt, std::uint64_t address, std::span<std::byte> into) {
+  const auto found = find_hwpt(objects_, hwpt);
+  return found ? (*found)->ioas().read(address, into) : found.error();
 }
 
 } // namespace sluice::iommufd

@@ -13,6 +13,16 @@
 
 namespace sluice::iommufd {
 
+// What lies behind the second or only stage of a table, as hardware would find it. Errors: not_found, and those of
+// Ioas::read.
+class TableMemory {
+public:
+  virtual base::Status read(std::uint32_t hwpt, std::uint64_t address, std::span<std::byte> into) = 0;
+
+protected:
+  ~TableMemory() = default;
+};
+
 // One call as it went through, for tools that watch.
 struct CallRecord {
   std::uint32_t number{};
@@ -20,6 +30,7 @@ struct CallRecord {
   std::span<const std::byte> answer;  // and as it stands after the call
   std::uint64_t pointer{};            // where the caller has it
   base::Status status{};
+  TableMemory* memory{}; // while on_call runs
 };
 
 class Observer {
@@ -30,12 +41,21 @@ protected:
   ~Observer() = default;
 };
 
+// Where a device's requests go, by the numbers that its client knows. 0: there is none.
+struct Placement {
+  std::uint32_t device{};
+  std::uint32_t hwpt{};
+  std::uint32_t viommu{}; // that a nested table was made from
+  std::uint32_t vdevice{};
+  std::uint64_t virtual_id{};
+};
+
 class AccessUser;
 struct Call;
 using Handler = base::Status (*)(Call&);
 
 // One open /dev/iommu. Calls of several threads wait for each other.
-class Context {
+class Context final : private TableMemory {
 public:
   Context(Host host, platform::Sync& sync, Observer* observer = nullptr);
   Context(const Context&) = delete;
@@ -84,10 +104,13 @@ public:
   // The same of the IOAS that a device's tables stand on, which for nested ones is the second stage's. Errors:
   // not_found (not bound here, or not attached).
   base::Result<bool> ioas_maps(const iommu::Device& device, std::uint64_t iova);
+  // Errors: not_found (not bound here).
+  base::Result<Placement> placement(const iommu::Device& device);
 
 private:
   friend struct Call;
 
+  base::Status read(std::uint32_t hwpt, std::uint64_t address, std::span<std::byte> into) override;
   base::Status dispatch(std::uint32_t number, std::uint64_t argument);
   base::Status handle(Call& call, Handler handler);
   base::Result<std::uint32_t> attach_locked(Device& device, std::uint32_t id, std::uint32_t pasid);

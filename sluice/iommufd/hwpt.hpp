@@ -21,6 +21,8 @@ public:
   virtual Ioas& ioas() = 0;
   // The table of that stage: itself, or a nested one's parent.
   virtual HwptPaging& paging() = 0;
+  // That a nested one was made from; else null.
+  virtual Viommu* viommu() { return nullptr; }
   // Whether it may be attached to PASIDs, or beside them.
   virtual bool for_pasids() const { return false; }
 
@@ -98,6 +100,7 @@ public:
 
   Ioas& ioas() override;
   HwptPaging& paging() override;
+  Viommu* viommu() override { return &*viommu_; }
 
 private:
   HwptNested(Viommu& viommu, iommu::Domain& domain);

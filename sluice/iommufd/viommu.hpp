@@ -42,6 +42,7 @@ public:
   ~Vdevice() override;
 
   Device& device() { return device_; }
+  std::uint64_t virtual_id() const { return virtual_id_; }
 
 private:
   Vdevice(Viommu& viommu, Device& device, std::uint64_t virtual_id)

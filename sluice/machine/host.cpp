@@ -22,27 +22,12 @@ Host::~Host() {
   }
 }
 
-std::shared_ptr<iommufd::Context> Host::open_iommufd(iommufd::Observer* observer) {
-  // Audits after each call, and hands it on.
-  struct Opened final : iommufd::Observer {
-    Opened(Parts& p, iommufd::Observer* n)
-        : parts{p}, next{n}, context{{p.caller, p.windows, p.channels, p.without_invalidate}, p.port.sync, this} {}
-    void on_call(const iommufd::CallRecord& record) override {
-      parts.audit_invalidated();
-      if (next != nullptr) {
-        next->on_call(record);
-      }
-    }
-    Parts& parts;
-    iommufd::Observer* next;
-    iommufd::Context context;
-  };
+std::shared_ptr<iommufd::Context> Host::open_iommufd(iommufd::Observer* observer, advise::StaleObserver* stale) {
   Parts& p = *parts_;
-  auto opened = std::make_shared<Opened>(p, observer);
-  const std::shared_ptr<iommufd::Context> context{opened, &opened->context};
+  auto opened = std::make_shared<Parts::Opened>(p, observer, stale);
   const MutexGuard guard{p.port.sync, p.mutex};
-  p.contexts.push_back(context);
-  return context;
+  p.contexts.push_back(opened);
+  return {opened, &opened->context};
 }
 
 std::unique_ptr<vfio::File> Host::open_device(unsigned function) {
@@ -104,8 +89,8 @@ Account Host::account() const {
   account.windows = p.windows.live();
   const auto contexts = p.open_contexts();
   account.contexts = contexts.size();
-  for (const auto& context : contexts) {
-    account.objects += context->objects();
+  for (const auto& opened : contexts) {
+    account.objects += opened->context.objects();
   }
   return account;
 }

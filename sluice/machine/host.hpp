@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sluice/advise/stale.hpp>
 #include <sluice/driver/counters.hpp>
 #include <sluice/iommufd/context.hpp>
 #include <sluice/machine/device_ranges.hpp>
@@ -162,8 +163,10 @@ public:
   // Tears down; what clients still hold is left as it is.
   ~Host();
 
-  // The observer outlives the context.
-  std::shared_ptr<iommufd::Context> open_iommufd(iommufd::Observer* observer = nullptr);
+  // The observers outlive the context. `stale` hears of its functions' uses of what should have been invalidated, on an
+  // SMMU with Knobs::watch_stale.
+  std::shared_ptr<iommufd::Context> open_iommufd(iommufd::Observer* observer = nullptr,
+                                                 advise::StaleObserver* stale = nullptr);
   // Any number of times. Files are closed before the host is torn down.
   std::unique_ptr<vfio::File> open_device(unsigned function);
 

@@ -24,8 +24,9 @@ vfio::CdevConfig cdev_config() {
 } // namespace
 
 HostFunction::HostFunction(const FunctionConfig& config, HostSmmu& smmu, const vfio::Host& host, hosted::Port& port,
-                           MapsAlone maps_alone)
-    : config_{config}, smmu_{smmu}, rng_{config.rng, address_of(config), port.device_sync}, pci_{rng_} {
+                           Questions questions)
+    : config_{config}, smmu_{smmu},
+      questions_{std::move(questions)}, rng_{config.rng, address_of(config), port.device_sync}, pci_{rng_} {
   const std::array streams{rng_.stream()};
   const auto device = smmu_.driver().add(&pci_, streams);
   if (!device) {
@@ -37,7 +38,7 @@ HostFunction::HostFunction(const FunctionConfig& config, HostSmmu& smmu, const v
   smmu_.routes().add(rng_);
   worker_.emplace(
       rng_, smmu_.model(), port, "endpoint " + config.rng.name,
-      [this, maps_alone = std::move(maps_alone)](std::uint64_t iova) { return maps_alone(*device_, iova); });
+      [this](std::uint64_t iova) { return questions_.maps_alone(*device_, iova); }, [this] { tell_stale_uses(); });
   cdev_.emplace(rng_, *device_, host, cdev_config());
 }
 
@@ -46,6 +47,16 @@ HostFunction::~HostFunction() {
   cdev_.reset();
   static_cast<void>(smmu_.driver().remove(*device_)); // it is in no group
   smmu_.routes().remove(rng_);
+}
+
+void HostFunction::tell_stale_uses() {
+  const model::StaleUses uses = smmu_.model().stale_uses(stale_known_);
+  stale_known_ = uses.count;
+  for (const model::StaleUse& use : uses.latest) {
+    if (use.stream_id == stream()) {
+      questions_.on_stale_use(*device_, use);
+    }
+  }
 }
 
 FunctionAccount HostFunction::account() const {

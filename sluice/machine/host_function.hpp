@@ -13,11 +13,15 @@ namespace sluice::machine {
 // An entropy source behind one of the host's SMMUs, and its character device.
 class HostFunction {
 public:
+  struct Questions {
+    // As for a worker, of this function's device.
+    std::function<std::optional<bool>(const iommu::Device& device, std::uint64_t iova)> maps_alone{};
+    // By the worker, which holds nothing then.
+    std::function<void(const iommu::Device& device, const model::StaleUse& use)> on_stale_use{};
+  };
   // Throws DriverRefused.
-  // `maps_alone` as for a worker, of this function's device.
-  using MapsAlone = std::function<std::optional<bool>(const iommu::Device& device, std::uint64_t iova)>;
   HostFunction(const FunctionConfig& config, HostSmmu& smmu, const vfio::Host& host, hosted::Port& port,
-               MapsAlone maps_alone);
+               Questions questions);
   HostFunction(const HostFunction&) = delete;
   HostFunction& operator=(const HostFunction&) = delete;
   ~HostFunction();
@@ -30,11 +34,15 @@ public:
   FunctionAccount account() const;
 
 private:
+  void tell_stale_uses();
+
   FunctionConfig config_;
   HostSmmu& smmu_;
+  const Questions questions_;
   pcie::VirtioRng rng_;
   PciFunction pci_;
   iommu::Device* device_{};
+  std::uint64_t stale_known_{}; // the worker's
   std::optional<RngWorker> worker_;
   std::optional<vfio::Cdev> cdev_;
 };

@@ -78,28 +78,50 @@ void Host::Parts::add_function(const FunctionConfig& config) {
   HostSmmu& smmu = *smmus[config.smmu];
   functions.push_back(std::make_unique<HostFunction>(
       config, smmu, vfio_host(smmu), port,
-      [this](const iommu::Device& device, std::uint64_t iova) { return maps_alone(device, iova); }));
+      HostFunction::Questions{
+          [this](const iommu::Device& device, std::uint64_t iova) { return maps_alone(device, iova); },
+          [this](const iommu::Device& device, const model::StaleUse& use) { tell_stale_use(device, use); }}));
 }
 
-std::vector<std::shared_ptr<iommufd::Context>> Host::Parts::open_contexts() {
+std::vector<std::shared_ptr<Host::Parts::Opened>> Host::Parts::open_contexts() {
   const MutexGuard guard{port.sync, mutex};
   std::erase_if(contexts, [](const auto& c) { return c.expired(); });
-  std::vector<std::shared_ptr<iommufd::Context>> open;
+  std::vector<std::shared_ptr<Opened>> open;
   for (const auto& c : contexts) {
-    if (auto context = c.lock()) {
-      open.push_back(std::move(context));
+    if (auto opened = c.lock()) {
+      open.push_back(std::move(opened));
     }
   }
   return open;
 }
 
 std::optional<bool> Host::Parts::maps_alone(const iommu::Device& device, std::uint64_t iova) {
-  for (const auto& context : open_contexts()) {
-    if (auto maps = context->ioas_maps(device, iova)) {
+  for (const auto& opened : open_contexts()) {
+    if (auto maps = opened->context.ioas_maps(device, iova)) {
       return *maps;
     }
   }
   return std::nullopt;
+}
+
+void Host::Parts::tell_stale_use(const iommu::Device& device, const model::StaleUse& use) {
+  for (const auto& opened : open_contexts()) {
+    if (const auto at = opened->stale != nullptr ? opened->context.placement(device) : base::Errc::not_found) {
+      opened->stale->on_stale_use(*at, use);
+    }
+  }
+}
+
+Host::Parts::Opened::Opened(Parts& of, iommufd::Observer* observer, advise::StaleObserver* of_stale)
+    : parts{of}, next{observer}, stale{of_stale}, context{{of.caller, of.windows, of.channels, of.without_invalidate},
+                                                          of.port.sync,
+                                                          this} {}
+
+void Host::Parts::Opened::on_call(const iommufd::CallRecord& record) {
+  parts.audit_invalidated();
+  if (next != nullptr) {
+    next->on_call(record);
+  }
 }
 
 } // namespace sluice::machine

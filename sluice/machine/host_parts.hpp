@@ -28,6 +28,17 @@ struct Host::Parts {
     std::vector<StaleUse> first{};
   };
 
+  // A client's /dev/iommu. Audits after each call, and hands it on.
+  struct Opened final : iommufd::Observer {
+    Opened(Parts& of, iommufd::Observer* observer, advise::StaleObserver* of_stale);
+    void on_call(const iommufd::CallRecord& record) override;
+
+    Parts& parts;
+    iommufd::Observer* const next;
+    advise::StaleObserver* const stale;
+    iommufd::Context context;
+  };
+
   explicit Parts(const HostConfig& config);
 
   void add_smmu(const SmmuConfig& config);
@@ -37,8 +48,9 @@ struct Host::Parts {
   // Throws hosted::SetupError where the address is taken or the SMMU is not there.
   void check_place(const PciAddress& address, unsigned smmu) const;
   // Those that are open.
-  std::vector<std::shared_ptr<iommufd::Context>> open_contexts();
+  std::vector<std::shared_ptr<Opened>> open_contexts();
   std::optional<bool> maps_alone(const iommu::Device& device, std::uint64_t iova);
+  void tell_stale_use(const iommu::Device& device, const model::StaleUse& use);
 
   // host_audit.cpp
   void audit_invalidated();
@@ -60,7 +72,7 @@ struct Host::Parts {
   std::vector<std::unique_ptr<HostEngine>> engines;
 
   mutable platform::Mutex mutex; // of what follows
-  std::vector<std::weak_ptr<iommufd::Context>> contexts;
+  std::vector<std::weak_ptr<Opened>> contexts;
   std::vector<Audited> audited; // by SMMU
 };
 

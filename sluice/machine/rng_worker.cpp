@@ -6,8 +6,9 @@ using base::Order;
 using model::Stages;
 
 RngWorker::RngWorker(pcie::VirtioRng& rng, model::Smmu& smmu, hosted::Port& port, const std::string& name,
-                     MapsAlone maps_alone)
-    : rng_{rng}, host_port_{port}, maps_alone_{std::move(maps_alone)}, port_{smmu, port}, work_{*port.schedule} {
+                     MapsAlone maps_alone, AfterRequest after_request)
+    : rng_{rng}, host_port_{port}, maps_alone_{std::move(maps_alone)},
+      after_request_{std::move(after_request)}, port_{smmu, port}, work_{*port.schedule} {
   rng_.set_worker(this);
   actor_ = port.schedule->start(name, [this](const std::stop_token& stop) {
     while (work_.wait(stop)) {
@@ -27,6 +28,7 @@ model::Transfer RngWorker::transfer(const model::Request& request, void* data, s
   if (result.outcome.served() && port_.latest_stages() == Stages::both) {
     look_up(request, size);
   }
+  after_request_();
   return result;
 }
 

@@ -16,7 +16,11 @@ public:
   // Whether the second stage alone maps an address of the function; no value where nobody knows.
   using MapsAlone = std::function<std::optional<bool>(std::uint64_t iova)>;
 
-  RngWorker(pcie::VirtioRng& rng, model::Smmu& smmu, hosted::Port& port, const std::string& name, MapsAlone maps_alone);
+  // After each request.
+  using AfterRequest = std::function<void()>;
+
+  RngWorker(pcie::VirtioRng& rng, model::Smmu& smmu, hosted::Port& port, const std::string& name, MapsAlone maps_alone,
+            AfterRequest after_request);
   RngWorker(const RngWorker&) = delete;
   RngWorker& operator=(const RngWorker&) = delete;
   // The request that is under way is the last.
@@ -35,6 +39,7 @@ private:
   pcie::VirtioRng& rng_;
   hosted::Port& host_port_;
   MapsAlone maps_alone_;
+  AfterRequest after_request_;
   CountedPort port_;
   base::Atomic<std::uint64_t> looked_up_{0};
   base::Atomic<std::uint64_t> mapped_alone_{0};

@@ -58,6 +58,7 @@ public:
   SoftwareFaults& software_faults() { return software_faults_; }
   StaleUseLog& stale_uses() { return stale_uses_; }
   std::uint64_t syncs() const { return count_.syncs.load(base::Order::acquire); }
+  std::uint64_t now_ns() const { return time_.now_ns(); }
   // Whether one of the commands that wait in the queue, or that a port at `seen` has not applied, is such a one.
   template <class Matches>
   bool any_outstanding(std::uint64_t seen, Matches matches);

@@ -82,8 +82,9 @@ struct Knobs {
   bool truncate_translated{false};            // 3.9.1.1: an address beyond OAS is truncated; else it aborts
   bool terminate_translated{false};           // 3.9.1.3: S1DSS also ends translated traffic without a PASID
   bool override_translated{true};             // 13.7: PRIVCFG and INSTCFG count for translated traffic with EATS 0b01
-  bool watch_stale{false};       // rule 6 of the design: uses of what memory no longer holds are noted, see StaleUse
-  unsigned stale_after_syncs{1}; // of a difference: how many CMD_SYNCs have to complete before its use counts
+  bool watch_stale{false};         // rule 6 of the design: uses of what memory no longer holds are noted, see StaleUse
+  unsigned stale_after_syncs{1};   // of a difference: how many CMD_SYNCs have to complete before its use counts
+  std::uint64_t stale_after_us{0}; // or after how much time it counts too, where there may be no CMD_SYNC; 0: never
   Adversary adversary{};
 };
 

@@ -60,7 +60,7 @@ void PortCore::note_stale(const Request& r, std::optional<StaleWatch::Difference
   found->use.address = r.address;
   const bool outstanding = core_.any_outstanding(
       seen_, [&](const arch::Command& command) { return stale_watch_->covers(command, *found, vmid_wildcard()); });
-  if (!outstanding && stale_watch_->is_stale(*found, core_.syncs())) {
+  if (!outstanding && stale_watch_->is_stale(*found, core_.syncs(), core_.now_ns())) {
     core_.stale_uses().add(found->use);
   }
 }

@@ -24,7 +24,7 @@ bool Smmu::step() { return core_->poll(); }
 const Features& Smmu::features() const { return core_->facts().features; }
 Counters Smmu::counters() const { return core_->counters(); }
 Snapshot Smmu::snapshot() const { return core_->snapshot(); }
-StaleUses Smmu::stale_uses() const { return core_->stale_uses().all(); }
+StaleUses Smmu::stale_uses(std::uint64_t known) const { return core_->stale_uses().all(known); }
 std::vector<SoftwareFinding> Smmu::software_faults() const { return core_->software_faults().found(); }
 
 } // namespace sluice::model

@@ -81,8 +81,8 @@ public:
   Snapshot snapshot() const;
   // What software has done that it must not do.
   std::vector<SoftwareFinding> software_faults() const;
-  // With Knobs::watch_stale.
-  StaleUses stale_uses() const;
+  // With Knobs::watch_stale. The latest, but for the first `known` of all.
+  StaleUses stale_uses(std::uint64_t known = 0) const;
 
 private:
   friend class Port;

@@ -3,6 +3,7 @@
 #include <sluice/arch/command.hpp>
 #include <sluice/platform/sync.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -14,7 +15,8 @@
 // Software changes memory first and queues the invalidation afterwards. A value that differs is therefore only noted
 // when it is first used. It is a stale use when it is used again after Knobs::stale_after_syncs more CMD_SYNCs have
 // completed, still differs in the same way, and no CFGI or TLBI that covers it has been applied since or waits in the
-// command queue. With several threads that issue CMD_SYNCs, the knob has to be at least their number.
+// command queue. With several threads that issue CMD_SYNCs, the knob has to be at least their number. Where software
+// may have forgotten its CMD_SYNCs too, Knobs::stale_after_us says after how much time it counts without them.
 //
 // What an endpoint's ATC holds is compared when a translated transaction uses it, if whoever sends that says what was
 // translated (Port::Burst::access_translated). An ATC is invalidated last, after up to three CMD_SYNCs for structures
@@ -49,10 +51,11 @@ public:
     const platform::SpinGuard guard{sync_, lock_};
     uses_[count_++ % kept] = use;
   }
-  StaleUses all() {
+  // But for the first `known` ones, which somebody has seen.
+  StaleUses all(std::uint64_t known = 0) {
     const platform::SpinGuard guard{sync_, lock_};
     StaleUses result{count_, {}};
-    for (std::uint64_t i = count_ < kept ? 0 : count_ - kept; i < count_; ++i) {
+    for (std::uint64_t i = std::max(known, count_ < kept ? 0 : count_ - kept); i < count_; ++i) {
       result.latest.push_back(uses_[i % kept]);
     }
     return result;

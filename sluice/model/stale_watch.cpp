@@ -107,14 +107,16 @@ std::optional<StaleWatch::Difference> StaleWatch::translated(const LiveRegisters
   return d.use.memory == used ? std::nullopt : std::optional{d};
 }
 
-bool StaleWatch::is_stale(const Difference& d, std::uint64_t syncs) {
+bool StaleWatch::is_stale(const Difference& d, std::uint64_t syncs, std::uint64_t now_ns) {
   constexpr std::uint64_t last = 4; // in software's order, see StaleUse
   const std::uint64_t after = facts_.knobs.stale_after_syncs * (d.use.kind == StaleKind::atc ? last : 1);
+  const std::uint64_t age = facts_.knobs.stale_after_us * 1000;
   for (Difference& s : seen_) {
     if (s.used && s.use.kind == d.use.kind && s.use.stream_id == d.use.stream_id &&
         s.use.substream_id == d.use.substream_id && page_of(s.use.address) == page_of(d.use.address) &&
         s.use.memory == d.use.memory) {
-      const bool now = !s.reported && syncs - s.syncs >= after;
+      const bool late = syncs - s.syncs >= after || (age != 0 && now_ns - s.at_ns >= age);
+      const bool now = !s.reported && late;
       s.reported = s.reported || now;
       return now;
     }
@@ -122,6 +124,7 @@ bool StaleWatch::is_stale(const Difference& d, std::uint64_t syncs) {
   Difference& s = seen_[next_++ % seen_.size()];
   s = d;
   s.syncs = syncs;
+  s.at_ns = now_ns;
   s.used = true;
   s.reported = after == 0;
   return s.reported;

@@ -21,6 +21,7 @@ public:
     Context context{};     // of a translation
     TlbEntry entry{};      // likewise
     std::uint64_t syncs{}; // when it was first used
+    std::uint64_t at_ns{}; // likewise
     bool used{};
     bool reported{};
   };
@@ -36,7 +37,7 @@ public:
   std::optional<Difference> translated(const LiveRegisters& registers, const Request& asked, std::uint64_t used);
 
   // True if the difference is to be reported now. `syncs`: that have completed.
-  bool is_stale(const Difference& difference, std::uint64_t syncs);
+  bool is_stale(const Difference& difference, std::uint64_t syncs, std::uint64_t now_ns);
   // Whether a CFGI, TLBI or ATC_INV covers it.
   bool covers(const arch::Command& command, const Difference& difference, std::uint16_t any_vmid) const;
   // A command has been applied.

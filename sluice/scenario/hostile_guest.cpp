@@ -39,7 +39,8 @@ constexpr std::array registers{CR0::offset,
 
 HostileGuest::HostileGuest(VirtualMachine& vm, const Engine& engine, model::Smmu& hardware, platform::Time& time,
                            hosted::Random random, bool storms)
-    : vm_{vm}, engine_{engine}, time_{time}, random_{random}, storms_{storms} {
+    : vm_{vm}, engine_{engine}, time_{time}, random_{random}, places_{vm, engine.stream, random_.fork()}, storms_{
+                                                                                                              storms} {
   port_.emplace(hardware);
   begin_again();
 }
@@ -70,6 +71,8 @@ void HostileGuest::turn() {
   case 7:
   case 8:
     return make_dma();
+  case 9:
+    return misplace();
   default:
     return send_commands();
   }
@@ -191,6 +194,22 @@ void HostileGuest::make_storm() {
     static_cast<void>(engine_.read(*port_, i * 4096ULL, &word, sizeof word));
   }
   ++counts_.storms;
+}
+
+void HostileGuest::misplace() {
+  ++counts_.misplaced;
+  std::optional<std::string> wrong;
+  if (random_.one_in(6)) {
+    places_.hide_cds();
+    std::uint64_t word = 0;
+    if (engine_.read(*port_, random_.below(256) * 4096ULL, &word, sizeof word).complete()) {
+      wrong = "an access was served though its CDs are where no memory is";
+    }
+  } else {
+    wrong = places_.try_one();
+  }
+  counts_.wrong = counts_.wrong.empty() ? wrong.value_or("") : counts_.wrong;
+  begin_again();
 }
 
 void HostileGuest::make_dma() {

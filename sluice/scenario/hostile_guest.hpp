@@ -2,12 +2,14 @@
 
 #include <sluice/arch/command.hpp>
 #include <sluice/hosted/random.hpp>
+#include <sluice/scenario/hostile_places.hpp>
 #include <sluice/scenario/site.hpp>
 #include <sluice/scenario/virtual_machine.hpp>
 
 #include <cstdint>
 #include <optional>
 #include <stop_token>
+#include <string>
 
 namespace sluice::scenario {
 
@@ -17,7 +19,9 @@ struct HostileCounts {
   std::uint64_t stes{};      // put into its table
   std::uint64_t dma{};       // accesses of its device
   std::uint64_t dma_aborted{};
-  std::uint64_t storms{}; // of faults that are each an event
+  std::uint64_t storms{};    // of faults that are each an event
+  std::uint64_t misplaced{}; // queues and tables
+  std::string wrong{};       // the first answer to one of these that is not the architecture's
 };
 
 // A guest that does what no driver does to all that a guest can reach: its registers, its commands, its tables, and its
@@ -39,6 +43,7 @@ private:
   void spoil_table();
   void make_dma();
   void make_storm();
+  void misplace();
   arch::Command command();
   std::uint64_t word();
   void put(std::uint64_t address, std::uint64_t value);
@@ -48,6 +53,7 @@ private:
   std::optional<model::Port> port_;
   platform::Time& time_;
   hosted::Random random_;
+  HostilePlaces places_;
   const bool storms_;
   std::uint32_t produced_{};
   HostileCounts counts_;

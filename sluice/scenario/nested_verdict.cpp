@@ -38,9 +38,12 @@ void judge_work(const NestedJobReport& report, bool hostile, Findings& findings)
     findings.add(Rule::work, "no access waited for a page and got it, or none was refused");
   }
   const HostileCounts& h = report.hostile;
-  if (hostile && (h.registers == 0 || h.stes == 0 || h.dma == 0 || report.other.command_errors == 0 ||
-                  report.other.invalidations == 0)) {
+  if (hostile && (h.registers == 0 || h.stes == 0 || h.dma == 0 || h.misplaced == 0 ||
+                  report.other.command_errors == 0 || report.other.invalidations == 0)) {
     findings.add(Rule::work, "the hostile guest did not do everything that it can");
+  }
+  if (!h.wrong.empty()) {
+    findings.add(Rule::queues, "the hostile guest was answered wrong: " + h.wrong);
   }
 }
 

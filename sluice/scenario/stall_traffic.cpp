@@ -111,10 +111,10 @@ void StallTraffic::judge(const model::Outcome& outcome, std::size_t page, std::u
       findings_.add(Rule::stalls, fmt::format("an access that waited for page {} did not write there", page));
     }
     ++counts_.served;
+  } else if (disturbed) { // also one that the guest would have refused
+    ++counts_.ended;
   } else if (page == pages) {
     ++counts_.refused;
-  } else if (disturbed) {
-    ++counts_.ended;
   } else {
     findings_.add(Rule::stalls, fmt::format("an access was aborted that waited for page {}, which it got", page));
   }

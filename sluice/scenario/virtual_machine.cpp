@@ -220,7 +220,9 @@ void VirtualMachine::replace_parent() {
     ::close(faults_); // what is in it has been answered
   }
   const platform::MutexGuard guard{host_.port().sync, mutex_};
-  smmu_->forget_left();
+  if (const auto forgotten = smmu_->forget_left(); !forgotten) {
+    throw hosted::SetupError{fmt::format("{}: not moved: {}", name_, hosted::name(forgotten.error()))};
+  }
   events_ = smmu_->event_descriptor();
   faults_ = smmu_->fault_descriptor();
   disturbances_.fetch_add(1);

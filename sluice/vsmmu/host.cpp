@@ -21,6 +21,9 @@ SteWords words_of(SteConfig config) {
 } // namespace
 
 Status Host::open(std::uint32_t device, std::uint32_t event_depth, bool stalls) {
+  if (const auto closed = close(); !closed) {
+    return closed;
+  }
   const auto viommu = calls_.make_viommu(device, parent_);
   if (!viommu) {
     return viommu.error();
@@ -50,23 +53,32 @@ Status Host::open(std::uint32_t device, std::uint32_t event_depth, bool stalls) 
     return {};
   }();
   if (!made) {
-    close();
+    static_cast<void>(close()); // nobody has a descriptor yet
     return made;
   }
+  open_ = true;
   if (const auto events = calls_.make_event_queue(viommu_, event_depth)) {
     events_ = *events; // kernels before 6.15 have none: the guest runs without events
   }
   return {};
 }
 
-// What somebody still holds stays until its /dev/iommu is closed.
-void Host::close() {
+// A queue's descriptor holds the queue, and that the vIOMMU. What is not there any more has ended all the same.
+Status Host::close() {
+  open_ = false;
+  Status closed;
   for (std::uint32_t* id : {&events_.id, &faults_.id, &abort_, &bypass_, &viommu_}) {
-    if (*id != 0) {
-      static_cast<void>(calls_.destroy(std::exchange(*id, 0)));
+    const Status gone = *id != 0 ? calls_.destroy(*id) : Status{};
+    if (gone || gone == Errc::not_found) {
+      *id = 0;
+    } else if (closed) {
+      closed = gone;
     }
   }
-  events_ = faults_ = {};
+  for (EventChannel* channel : {&events_, &faults_}) {
+    channel->descriptor = channel->id != 0 ? channel->descriptor : -1;
+  }
+  return closed;
 }
 
 Status Host::name(Assigned& device) {

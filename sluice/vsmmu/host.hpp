@@ -44,20 +44,22 @@ public:
   Host(Calls calls, std::uint32_t parent) : calls_{std::move(calls)}, parent_{parent} {}
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
-  ~Host() { close(); }
+  ~Host() { static_cast<void>(close()); }
 
   const Calls& calls() const { return calls_; }
-  bool is_open() const { return viommu_ != 0; }
+  bool is_open() const { return open_; }
   std::uint32_t viommu() const { return viommu_; }
   // -1: the host has no such queues, or nothing is open.
   int event_descriptor() const { return events_.descriptor; }
   int fault_descriptor() const { return faults_.descriptor; }
 
-  // By the first device. Errors: unsupported (no vIOMMU, or one that cannot invalidate), and the host's; then nothing
-  // has been made.
+  // By the first device. Errors: unsupported (no vIOMMU, or one that cannot invalidate), those of close() where
+  // something is left of an earlier time, and the host's; then nothing has been made.
   // With `stalls`, faults of the guest's stage 1 can wait.
   base::Status open(std::uint32_t device, std::uint32_t event_depth, bool stalls);
-  void close();
+  // Ends what it has; devices have been let go. Errors: busy (somebody has the descriptor of a queue: the queue and
+  // what it holds are still there, until it is called again), and the host's.
+  base::Status close();
 
   // Errors: the host's.
   base::Status name(Assigned& device);
@@ -77,6 +79,7 @@ private:
 
   Calls calls_;
   std::uint32_t parent_;
+  bool open_{};
   std::uint32_t viommu_{};
   std::uint32_t abort_{};
   std::uint32_t bypass_{};

@@ -60,6 +60,29 @@ std::vector<std::uint32_t> Stalls::end() {
   return end_if([](const Waiting&) { return true; });
 }
 
+std::vector<Stalls::Owed> Stalls::owed() const {
+  std::vector<Owed> all;
+  for (std::uint32_t tag = 0; tag < slots_.size(); ++tag) {
+    const Slot& slot = slots_[tag];
+    if (slot.owed) {
+      all.push_back({tag, *slot.owed});
+    } else if (slot.waiting && slot.waiting->recorded) {
+      all.push_back({tag, static_cast<std::uint32_t>(slot.waiting->record.get(Event::StreamID))});
+    }
+  }
+  return all;
+}
+
+void Stalls::restore(std::span<const Owed> owed) {
+  for (Slot& slot : slots_) {
+    slot = {};
+  }
+  waiting_ = 0;
+  for (const Owed& o : owed) {
+    slots_[o.tag].owed = o.stream;
+  }
+}
+
 template <class Matches>
 std::vector<std::uint32_t> Stalls::end_if(Matches matches) {
   std::vector<std::uint32_t> cookies;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace sluice::vsmmu {
@@ -35,6 +36,16 @@ public:
   std::vector<std::uint32_t> end(std::uint32_t stream);
   std::vector<std::uint32_t> end();
   std::size_t waiting() const { return waiting_; }
+
+  // An answer that the guest is still to give, whether or not somebody waits for it.
+  struct Owed {
+    std::uint32_t tag{};
+    std::uint32_t stream{};
+  };
+  std::vector<Owed> owed() const;
+  // For a guest that nothing waits for, and that owes just these. `owed` is ascending by tag, and all of them are below
+  // the number that may wait.
+  void restore(std::span<const Owed> owed);
 
 private:
   struct Slot {

@@ -48,10 +48,17 @@ Vsmmu::Vsmmu(const Config& config, Ioctl ioctl, GuestMemory& memory, Interrupts&
   power_on();
 }
 
-Vsmmu::~Vsmmu() {
+Vsmmu::~Vsmmu() { static_cast<void>(close()); }
+
+Status Vsmmu::close() {
   for (auto& [stream, device] : devices_) {
     host_->let_go(device);
   }
+  devices_.clear();
+  stalls_.end(); // the host has answered them
+  const Status left = forget_left();
+  const Status closed = host_->close();
+  return left ? closed : left;
 }
 
 void Vsmmu::power_on() {
@@ -159,7 +166,7 @@ Status Vsmmu::add_device(const DeviceInfo& info) {
   Assigned device{info, 0, 0, {}, Place::nowhere};
   if (const auto named = host_->name(device); !named) {
     if (first) {
-      host_->close();
+      static_cast<void>(host_->close());
     }
     return named;
   }
@@ -171,7 +178,7 @@ Status Vsmmu::add_device(const DeviceInfo& info) {
   host_->let_go(added->second); // the host takes it nowhere
   devices_.erase(added);
   if (first) {
-    host_->close();
+    static_cast<void>(host_->close());
   }
   return Errc::device_failed;
 }
@@ -216,11 +223,16 @@ Status Vsmmu::move_to(std::uint32_t parent) {
   return {};
 }
 
-void Vsmmu::forget_left() {
-  if (left_) {
-    left_.reset();
-    next_sequence_.reset();
+Status Vsmmu::forget_left() {
+  if (!left_) {
+    return {};
   }
+  if (const auto closed = left_->close(); !closed) {
+    return closed;
+  }
+  left_.reset();
+  next_sequence_.reset();
+  return {};
 }
 
 std::optional<Place> Vsmmu::place_of(std::uint32_t stream) const {

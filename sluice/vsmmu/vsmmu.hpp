@@ -61,9 +61,13 @@ public:
   Vsmmu(const Config& config, Ioctl ioctl, GuestMemory& memory, Interrupts& interrupts, Answers answers);
   Vsmmu(const Vsmmu&) = delete;
   Vsmmu& operator=(const Vsmmu&) = delete;
-  // Devices are left on the guest's memory. Whoever has the event descriptor closes it before, or the host keeps the
-  // vIOMMU until its /dev/iommu is closed.
+  // As close(). Where the monitor has the event descriptor still open, the host keeps the vIOMMU until its /dev/iommu
+  // is closed.
   ~Vsmmu();
+
+  // Leaves all devices on the guest's memory, and ends what the host has for the guest. Any number of times. Errors:
+  // busy (the monitor still has the descriptor of a queue open: after it has closed it, once more), and the host's.
+  base::Status close();
 
   // The register frame: `offset` counts from page 0. 6.2: other sizes than 4 and 8, unaligned accesses and what is not
   // there read 0 and ignore writes.
@@ -83,12 +87,13 @@ public:
   const std::optional<Refusal>& refusal() const { return refusal_; }
 
   // Onto another HWPT of the same memory, made with NEST_PARENT: no device has a gap. The event descriptor is still the
-  // old one, for what is on its way; when the monitor has taken that and closed it, forget_left() makes it the new one.
+  // old one, for what is on its way; when the monitor has taken that and closed it, forget_left() makes it the new one
+  // (errors: as close(); then it is the old one still).
   // A fault of a device in the moment in which it has no vDEVICE is the host's, and the guest does not hear of it.
   // Errors: busy (the last move has not been forgotten), unsupported (it would have no events there), and the host's;
   // then all devices are where they were, or abort where the host does not take them back.
   base::Status move_to(std::uint32_t parent);
-  void forget_left();
+  base::Status forget_left();
 
   // Of the host's vEVENTQ, from the first device on; -1 if the host has none. The monitor polls it, reads from it and
   // closes it.

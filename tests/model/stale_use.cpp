@@ -172,5 +172,42 @@ TEST_F(StrictStaleUseTest, WithoutGraceTheFirstUseCounts) {
   EXPECT_EQ(rig.smmu->stale_uses().count, 1u);
 }
 
+// Whoever forgets an invalidation may have forgotten its CMD_SYNC.
+struct StaleUseByTime : testing::Test {
+  static Knobs knobs() {
+    Knobs knobs = watching(1000);
+    knobs.stale_after_us = 20'000;
+    return knobs;
+  }
+  void use() {
+    std::uint64_t data = 0;
+    rig.port->access({.stream_id = 1, .address = va, .size = 8}, &data);
+  }
+  static constexpr std::uint64_t va = 0x4000'3000;
+  Rig rig{Rig::with_substreams(), knobs()};
+};
+
+TEST_F(StaleUseByTime, CountsAfterItsTimeWithoutACmdSync) {
+  const auto stream = rig.stage1_stream(1);
+  rig.map(stream.tree, va, 0x10'0000, s1_rw);
+  rig.run({cfgi_all(), tlbi_nsnh_all()});
+  use();
+  rig.map(stream.tree, va, 0x20'0000, s1_rw);
+  const auto first = rig.time.now_ns();
+  use();
+  use();
+  if (rig.time.now_ns() - first < 20'000'000) { // on a machine that is not that busy
+    EXPECT_EQ(rig.smmu->stale_uses().count, 0u);
+  }
+  while (rig.time.now_ns() - first < 40'000'000) {
+    rig.time.relax();
+  }
+  use();
+  use();
+  ASSERT_EQ(rig.smmu->stale_uses().count, 1u);
+  EXPECT_EQ(rig.smmu->stale_uses().latest[0].missing.get(Command::Opcode), arch::Opcode::CMD_TLBI_NH_VA);
+  EXPECT_TRUE(rig.smmu->stale_uses(1).latest.empty()) << "whoever has seen the first";
+}
+
 } // namespace
 } // namespace sluice::model::test

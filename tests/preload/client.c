@@ -20,6 +20,8 @@ int main(int argc, char** argv) {
     check_invalidate_nested();
   } else if (strcmp(what, "mapped") == 0) {
     check_mapped();
+  } else if (strcmp(what, "traps") == 0) {
+    check_traps();
   } else if (strcmp(what, "exit") == 0 && argc == 3) {
     return atoi(argv[2]);
   } else {

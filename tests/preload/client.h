@@ -57,3 +57,4 @@ void check_threads(void);
 void check_closing(void);
 void check_invalidate_nested(void);
 void check_mapped(void);
+void check_traps(void);

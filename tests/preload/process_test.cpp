@@ -90,6 +90,29 @@ TEST(Invalidate, OfANestedHwptIsRefusedAndExplained) {
   expect_nothing_left(read_json(folder / "account.json"));
 }
 
+// Each once, whatever comes twice.
+TEST(Traps, ThatAVmmStepsIntoAreEachExplained) {
+  const Folder folder;
+  std::ofstream{folder / "machine.json"} << R"({"smmus": [{"features": {"httu": 2}}],
+                                                "functions": [{"address": "0000:00:03.0"}]})";
+  const Outcome outcome =
+      exec({"--machine", folder / "machine.json", "--report", folder / "account.json"}, client({"traps"}));
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  for (const char* said :
+       {"vIOMMU 4 has no entry and is answered EINVAL",
+        "entry 0 names StreamID 2304, and no vDEVICE of this vIOMMU has it: EIO",
+        "IOMMU_DESTROY of 4 is answered EBUSY: it is still held by vDEVICE 5.",
+        "The guest goes by IDR0.HTTU: its CD of SubstreamID 0x0 in nested HWPT 6 has HA, HD or HAFT",
+        "names the nested HWPT 6 and is answered EOPNOTSUPP",
+        "device 1 (vDEVICE 5, StreamID 0x900 to the guest) on nested HWPT 6 has used IOVA 0x10001000",
+        "One entry on vIOMMU 4 is enough: CMD_TLBI_NH_VA {0x4000000000012, 0x10001001}"}) {
+    const auto at = outcome.err.find(said);
+    ASSERT_NE(at, std::string::npos) << said << "\n" << outcome.err;
+    EXPECT_EQ(outcome.err.find(said, at + 1), std::string::npos) << said;
+  }
+  expect_nothing_left(read_json(folder / "account.json"));
+}
+
 TEST(Paths, LeadAVmmToAFunctionAsSysfsDoes) { expect_good({"paths"}); }
 
 TEST(Markers, SetWhatQemuAsksForKvmAndSetItBack) {

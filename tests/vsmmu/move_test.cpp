@@ -44,16 +44,43 @@ TEST_F(Move, TheOldHostEndsWhenItsEventsHaveBeenTaken) {
   EXPECT_EQ(count("viommu"), 2U);
   EXPECT_EQ(count("vdevice"), 2U);
   EXPECT_EQ(smmu->move_to(parent), base::Errc::busy);
-  smmu->forget_left();
+  EXPECT_TRUE(smmu->forget_left());
   EXPECT_EQ(count("viommu"), 1U);
   EXPECT_EQ(count("veventq"), 1U);
   EXPECT_EQ(count("nested"), 3U) << "abort, bypass, and the one of stage 1";
   EXPECT_TRUE(smmu->move_to(parent));
 }
 
+TEST_F(Move, TheOldHostStaysWhileSomebodyHasADescriptorOfItsAndEndsAfterwards) {
+  ASSERT_TRUE(smmu->move_to(next));
+  kernel.queues_are_open = true;
+  EXPECT_EQ(smmu->forget_left(), base::Errc::busy);
+  EXPECT_EQ(smmu->move_to(parent), base::Errc::busy) << "it is not forgotten";
+  kernel.queues_are_open = false;
+  EXPECT_TRUE(smmu->forget_left());
+  EXPECT_EQ(count("viommu"), 1U);
+  EXPECT_TRUE(smmu->forget_left()) << "there is nothing left";
+}
+
+TEST_F(Move, WhatIsClosedWithAnOpenDescriptorEndsWithTheNextClose) {
+  kernel.queues_are_open = true;
+  EXPECT_EQ(smmu->close(), base::Errc::busy);
+  EXPECT_EQ(kernel.attached[device], parent);
+  EXPECT_EQ(count("vdevice") + count("nested"), 0U);
+  EXPECT_EQ(count("viommu") + count("veventq"), 2U) << "what the descriptor holds";
+  EXPECT_EQ(smmu->add_device({device, 7, sid}), base::Errc::busy) << "not on what is about to end";
+  EXPECT_EQ(count("viommu") + count("veventq"), 2U);
+  kernel.queues_are_open = false;
+  EXPECT_TRUE(smmu->close());
+  EXPECT_TRUE(kernel.live.empty());
+  EXPECT_TRUE(smmu->close());
+  ASSERT_TRUE(smmu->add_device({device, 7, sid})) << "and everything anew";
+  EXPECT_EQ(smmu->place_of(sid), Place::stage1);
+}
+
 TEST_F(Move, InvalidationsGoToTheNewOne) {
   ASSERT_TRUE(smmu->move_to(next));
-  smmu->forget_left();
+  EXPECT_TRUE(smmu->forget_left());
   send({cmd::tlbi_nh_all(0), cmd::sync(SyncSignal::none)});
   EXPECT_EQ(invalidated().back().get(Command::Opcode), Opcode::CMD_TLBI_NH_ALL);
   put_ste(sid, config_ste(SteConfig::abort));
@@ -72,9 +99,9 @@ TEST_F(Move, AnyCallMayFailAndNothingHasChanged) {
     kernel.fail(n, Errno::no_memory);
     if (smmu->move_to(next)) { // but for an old HWPT that is left
       EXPECT_EQ(n, 10U);
-      smmu->forget_left();
+      static_cast<void>(smmu->forget_left());
       ASSERT_TRUE(smmu->move_to(parent));
-      smmu->forget_left();
+      static_cast<void>(smmu->forget_left());
       continue;
     }
     last = n;

@@ -11,6 +11,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <functional>
 #include <map>
@@ -73,6 +74,7 @@ public:
   bool has_events{true};
   bool has_invalidate{true};
   bool has_faults{true};
+  bool queues_are_open{};                      // the monitor has descriptors of them
   std::function<int(const Command&)> refuses;  // an errno for a command; 0: none
   std::function<bool(const SteWords&)> no_ste; // EIO
   bool counts_what_it_has_not_done{};          // as Linux 7.3 does before a bad command
@@ -85,6 +87,7 @@ public:
   std::map<std::uint32_t, SteWords> nested;        // of nested HWPTs
   std::map<std::uint32_t, std::uint32_t> faults;   // their fault queues
   std::map<std::uint32_t, std::uint64_t> names;    // vDEVICE -> StreamID
+  std::map<std::uint32_t, std::uint32_t> queues;   // vEVENTQ -> vIOMMU
   std::map<int, std::uint32_t> attached;           // device descriptor -> HWPT
   std::vector<std::uint32_t> attachments;          // in order
   std::vector<std::vector<Command>> invalidations; // executed, by call
@@ -123,6 +126,7 @@ private:
       auto& c = *static_cast<i::VeventqAlloc*>(argument);
       c.out_veventq_id = made("veventq");
       c.out_veventq_fd = 70;
+      queues[c.out_veventq_id] = c.viommu_id;
       return 0;
     }
     case i::FaultQueueAlloc::nr: {
@@ -142,6 +146,12 @@ private:
         if (table == id) {
           return -static_cast<int>(Errno::busy);
         }
+      }
+      const auto is = [&](const char* kind) { return live.contains(id) && live[id] == kind; };
+      const bool held = std::any_of(queues.begin(), queues.end(),
+                                    [&](const auto& q) { return q.second == id && live.contains(q.first); });
+      if (held || (queues_are_open && (is("veventq") || is("fault queue")))) {
+        return -static_cast<int>(Errno::busy);
       }
       names.erase(id);
       return live.erase(id) != 0 ? 0 : -static_cast<int>(Errno::no_entry);

@@ -137,6 +137,45 @@ TEST_F(StallsTest, ATagOfADeviceWithAnotherHwptOrHostWaitsForItsAnswerToo) {
   EXPECT_NE(tag(2), tag(1));
 }
 
+// The host that the guest comes to has no such transactions, and the guest answers them all the same.
+TEST_F(StallsTest, ATagThatTheGuestOwesAnAnswerForGoesWithIt) {
+  deliver({fault(11), fault(12)});
+  const auto owed = tag(0);
+  resume(sid, tag(1));
+  const auto state = smmu->save();
+  smmu.reset();
+  make(config.features);
+  add();
+  ASSERT_TRUE(smmu->restore(state));
+  EXPECT_EQ(smmu->save(), state);
+  EXPECT_EQ(smmu->stalled(), 0U);
+  answers.clear();
+  const auto at = static_cast<std::uint32_t>(get<EVENTQ_PROD>().get(EVENTQ_PROD::WR));
+  deliver({fault(21), fault(22)});
+  EXPECT_NE(tag(at), owed);
+  EXPECT_NE(tag(at + 1), owed);
+  resume(sid, owed);
+  EXPECT_TRUE(answers.empty()) << "it was the answer to what had ended with the old host";
+}
+
+TEST_F(StallsTest, AStateWithTagsThatCannotBeIsRefused) {
+  deliver({fault(11), fault(12)});
+  const auto good = smmu->save();
+  ASSERT_EQ(good.size(), 240U + 2 * 8U);
+  const auto refused = [&](std::size_t at, int value) {
+    auto state = good;
+    state[at] = static_cast<std::byte>(value);
+    return smmu->restore(state).error();
+  };
+  EXPECT_EQ(refused(240, 255), base::Errc::invalid_argument) << "beyond STALL_MAX";
+  EXPECT_EQ(refused(240 + 8, 0), base::Errc::invalid_argument) << "twice the same";
+  EXPECT_EQ(refused(240 + 7, 1), base::Errc::invalid_argument) << "beyond SIDSIZE";
+  EXPECT_EQ(refused(44, 1), base::Errc::bad_size);
+  EXPECT_EQ(refused(4, 1), base::Errc::bad_size) << "version 1 has none";
+  EXPECT_EQ(smmu->stalled(), 2U) << "nothing has changed";
+  EXPECT_TRUE(smmu->restore(good));
+}
+
 TEST_F(StallsTest, StallTermIsTheAnswerToWhatHasEndedBefore) {
   deliver({fault(11)});
   ASSERT_TRUE(smmu->restore(smmu->save()));
@@ -238,7 +277,7 @@ TEST_F(StallsTest, AMovedDeviceHasANewQueueAndNoOldOnes) {
   EXPECT_EQ(smmu->stalled(), 0U);
   resume(sid, tag(0));
   EXPECT_TRUE(answers.empty());
-  smmu->forget_left();
+  EXPECT_TRUE(smmu->forget_left());
   EXPECT_EQ(kernel.live.at(kernel.faults.at(kernel.attached[device])), "fault queue");
 }
 

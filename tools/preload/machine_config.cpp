@@ -29,6 +29,16 @@ machine::HostFault fault(const std::string& name) {
   fail("SLUICE_BREAK is '%s'; expected tlbi, s1, s2 or walk", name.c_str());
 }
 
+// Uses of what the program should have invalidated; after a planted fault it is not the program that should have. A
+// guest's processors may be slow, and a program that forgets its invalidations makes no CMD_SYNC.
+void watch_stale(machine::HostConfig& config) {
+  for (machine::SmmuConfig& smmu : config.smmus) {
+    smmu.knobs.watch_stale = config.fault == machine::HostFault::none;
+    smmu.knobs.stale_after_syncs = 8;
+    smmu.knobs.stale_after_us = 200'000;
+  }
+}
+
 machine::HostConfig read() {
   machine::HostConfig config;
   try {
@@ -38,6 +48,7 @@ machine::HostConfig read() {
   }
   config.without_cache_invalidate = settings().without_cache_invalidate;
   config.fault = fault(settings().fault);
+  watch_stale(config);
   return config;
 }
 

@@ -139,7 +139,7 @@ std::shared_ptr<iommufd::Context> open_iommufd(machine::Host& of) {
   State& s = state();
   const std::lock_guard guard{s.mutex};
   s.watches.push_back(std::make_unique<advise::Watch>(s.watches.size() + 1, s.caller, s.recorder.get(), explain));
-  return of.open_iommufd(s.watches.back().get());
+  return of.open_iommufd(s.watches.back().get(), s.watches.back().get());
 }
 
 advise::Recorder* recorder() { return state().recorder.get(); }

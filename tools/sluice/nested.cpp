@@ -111,9 +111,12 @@ std::string nested_table(const NestedArguments& arguments, const scenario::Neste
       grouped(r.hardware.commands));
   row(out, "ATCs", "{} invalidations", grouped(r.hardware.atc_invalidations));
   if (!arguments.alone) {
-    row(out, "hostile guest", "{} registers, {} commands ({} in error), {} STEs ({} refused), {} accesses ({} aborted)",
+    row(out, "hostile guest",
+        "{} registers, {} commands ({} in error), {} STEs ({} refused), {} queues and tables misplaced, {} accesses "
+        "({} aborted)",
         grouped(r.hostile.registers), grouped(r.hostile.commands), grouped(r.other.command_errors),
-        grouped(r.hostile.stes), grouped(r.other.refused), grouped(r.hostile.dma), grouped(r.hostile.dma_aborted));
+        grouped(r.hostile.stes), grouped(r.other.refused), grouped(r.hostile.misplaced), grouped(r.hostile.dma),
+        grouped(r.hostile.dma_aborted));
   }
   verdicts(out, r.checks);
   return out;
@@ -149,9 +152,13 @@ Json nested_data(const NestedArguments& arguments, const scenario::NestedJobRepo
   all["guest_smmu"] = of(r.guest);
   all["host"] = {{"driver", scenario::json_of(r.host)}, {"smmu", scenario::json_of(r.hardware)}};
   if (!arguments.alone) {
-    all["hostile_guest"] = {{"registers", r.hostile.registers}, {"commands", r.hostile.commands},
-                            {"stes", r.hostile.stes},           {"accesses", r.hostile.dma},
-                            {"aborted", r.hostile.dma_aborted}, {"smmu", of(r.other)}};
+    all["hostile_guest"] = {{"registers", r.hostile.registers},
+                            {"commands", r.hostile.commands},
+                            {"stes", r.hostile.stes},
+                            {"misplaced", r.hostile.misplaced},
+                            {"accesses", r.hostile.dma},
+                            {"aborted", r.hostile.dma_aborted},
+                            {"smmu", of(r.other)}};
   }
   return all;
 }
