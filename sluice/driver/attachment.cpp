@@ -15,18 +15,10 @@ SmmuAttachment::SmmuAttachment(SmmuDevice& device, SmmuDomain& domain, iommu::Ta
   free = [](platform::Retired& self) { static_cast<SmmuAttachment&>(self).destroy(); };
 }
 
-void SmmuAttachment::destroy() {
-  if (leaf != nullptr) {
-    leaf->destroy();
-  }
-  if (table != nullptr) {
-    table->destroy();
-  }
-  platform::Owned<SmmuAttachment>{memory_, this}.reset();
-}
+void SmmuAttachment::destroy() { platform::Owned<SmmuAttachment>{memory_, this}.reset(); }
 
 void SmmuAttachment::retire() {
-  free_tables();
+  cd.reset();
   sync_.retire(*this);
 }
 

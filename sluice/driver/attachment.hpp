@@ -4,6 +4,7 @@
 #include <sluice/driver/cd_table.hpp>
 #include <sluice/driver/domain.hpp>
 #include <sluice/iommu/attachment.hpp>
+#include <sluice/platform/object.hpp>
 
 #include <span>
 
@@ -18,7 +19,41 @@ enum class Path : std::uint8_t {
   entry,     // a CD of a leaf that is there
 };
 
-// A domain at a target of a device, and all that was reserved to put it there and to take it away again.
+// What commit needs and nobody afterwards: what prepare decided, and what it reserved. If the SMMU may still read some
+// of it, it is held whole.
+struct Prepared final : Held {
+  explicit Prepared(platform::Memory& of) : Held{nullptr, &free}, memory{of} {}
+  Prepared(const Prepared&) = delete;
+  Prepared& operator=(const Prepared&) = delete;
+  ~Prepared() {
+    if (leaf != nullptr) {
+      leaf->destroy();
+    }
+    if (table != nullptr) {
+      table->destroy();
+    }
+  }
+
+  bool hitless() const { return ste_plan.hitless() && cd_plan.hitless(); }
+
+  platform::Memory& memory;
+  Path path{};
+  Plan ste_plan;
+  Plan cd_plan;
+  arch::Ste ste;    // Path::ste and new_table
+  SpareTables stes; // for a swing of STEs
+  Dma spare;        // for a swing of CDs
+  CdLeaf* leaf{};   // Path::new_leaf, and rid_entry where leaf 0 is missing: until it is linked
+  CdTable* table{}; // Path::new_table: until it is the device's
+
+private:
+  static void free(Held& self) {
+    auto& prepared = static_cast<Prepared&>(self);
+    platform::Owned<Prepared>{prepared.memory, &prepared}.reset();
+  }
+};
+
+// A domain at a target of a device, and all that is needed to take it away again. There may be a million of them.
 class SmmuAttachment final : public iommu::Attachment, public Held, public Listener {
 public:
   SmmuAttachment(SmmuDevice& device, SmmuDomain& domain, iommu::Target target, Parts& parts);
@@ -28,32 +63,20 @@ public:
   void destroy();
   // Readers of the audience may still see it.
   void retire();
-  // What the SMMU has let go of.
-  void free_tables() {
-    cd.reset();
-    spare.reset();
-    stes.free();
-  }
   // The STE that has S1CDMax 0 and points to `cd`, or the domain's own.
   arch::Ste lone_ste(const EntryFacts& facts, Stalls stalls) const {
     return entry.kind == DomainEntry::Kind::cd ? stage1_ste(facts, cd.bus(), stalls) : entry.ste;
   }
 
   DomainEntry entry;
-  Path path{};
-  Plan ste_plan;
-  Plan cd_plan;
-  arch::Ste ste;    // Path::ste and new_table
-  SpareTables stes; // for a swing of STEs
-  Dma cd;           // Path::ste: the one CD
-  Dma spare;        // for a swing of CDs
-  CdLeaf* leaf{};   // Path::new_leaf, and rid_entry where leaf 0 is missing: until it is linked
-  CdTable* table{}; // Path::new_table: until it is the device's
+  Dma cd;                            // Path::ste: the one CD
+  platform::Owned<Prepared> planned; // until it is real
 
 private:
   platform::Memory& memory_;
   platform::Sync& sync_;
   SmmuDomain& domain_;
 };
+static_assert(sizeof(SmmuAttachment) <= 448); // docs/costs.md: bytes of each PASID
 
 } // namespace sluice::driver

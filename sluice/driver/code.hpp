@@ -47,6 +47,8 @@ enum class Code : std::uint16_t {
   page_requests_no_credits,    // StreamID: others have all that there is room for
   page_requests_not_enabled,   // StreamID: PRI was in use when it was to be enabled, and stays off
   page_requests_not_stopped,   // StreamID: not all was over in time
+  page_requests_restarted,     // StreamID: it was told of a failure that was the SMMU's and is over. 8.1
+  page_requests_given_up,      // how often in a row none could be written: functions are not told to ask again
 };
 
 } // namespace sluice::driver

@@ -117,10 +117,9 @@ Result<Attachment*> SmmuDevice::prepare(iommu::Domain& domain, iommu::Target tar
   SmmuAttachment& next = *made->release();
   Status status = accepts(next);
   if (status) {
-    next.path = path_of(next);
     status = reserve(next);
   }
-  if (status && options.require_hitless && !(next.ste_plan.hitless() && next.cd_plan.hitless())) {
+  if (status && options.require_hitless && !next.planned->hitless()) {
     status = Errc::not_hitless;
   }
   if (!status) {
@@ -157,7 +156,13 @@ Path SmmuDevice::path_of(const SmmuAttachment& next) const {
 }
 
 Status SmmuDevice::reserve(SmmuAttachment& next) {
-  switch (next.path) {
+  auto planned = platform::make<Prepared>(parts_.platform.memory, parts_.platform.memory);
+  if (!planned) {
+    return planned.error();
+  }
+  next.planned = std::move(*planned);
+  next.planned->path = path_of(next);
+  switch (next.planned->path) {
   case Path::ste:
     return reserve_ste(next);
   case Path::rid_entry:
@@ -175,9 +180,10 @@ Status SmmuDevice::reserve(SmmuAttachment& next) {
   return {};
 }
 
-Status SmmuDevice::plan_ste(SmmuAttachment& next) {
-  next.ste_plan = parts_.writer.plan(sids_[0], next.ste, parts_.facts, true);
-  return next.ste_plan.way == Way::swing ? next.stes.reserve(parts_.platform.memory, parts_.streams, sids_) : Status{};
+Status SmmuDevice::plan_ste(Prepared& planned) {
+  planned.ste_plan = parts_.writer.plan(sids_[0], planned.ste, parts_.facts, true);
+  return planned.ste_plan.way == Way::swing ? planned.stes.reserve(parts_.platform.memory, parts_.streams, sids_)
+                                            : Status{};
 }
 
 Status SmmuDevice::reserve_ste(SmmuAttachment& next) {
@@ -194,8 +200,8 @@ Status SmmuDevice::reserve_ste(SmmuAttachment& next) {
       parts_.platform.memory.clean(next.cd.words(), next.cd.size());
     }
   }
-  next.ste = with_ats(next.lone_ste(parts_.facts, {facts_.may_stall}), next.entry.no_ats);
-  return plan_ste(next);
+  next.planned->ste = with_ats(next.lone_ste(parts_.facts, {facts_.may_stall}), next.entry.no_ats);
+  return plan_ste(*next.planned);
 }
 
 Status SmmuDevice::reserve_table(SmmuAttachment& next) {
@@ -204,7 +210,7 @@ Status SmmuDevice::reserve_table(SmmuAttachment& next) {
     return made.error();
   }
   CdTable& t = *made->release();
-  next.table = &t;
+  next.planned->table = &t;
   const auto put = [&](SubstreamID ssid, const arch::Cd& cd) -> Status {
     if (t.leaf_for(ssid) == nullptr) {
       const auto leaf = CdLeaf::make(parts_.platform.memory, shape_.leaf_bits());
@@ -224,8 +230,8 @@ Status SmmuDevice::reserve_table(SmmuAttachment& next) {
   if (!status) {
     return status;
   }
-  next.ste = table_ste(t, rid.kind);
-  return plan_ste(next);
+  next.planned->ste = table_ste(t, rid.kind);
+  return plan_ste(*next.planned);
 }
 
 Status SmmuDevice::reserve_leaf(SmmuAttachment& next) {
@@ -233,21 +239,22 @@ Status SmmuDevice::reserve_leaf(SmmuAttachment& next) {
   if (!leaf) {
     return leaf.error();
   }
-  next.leaf = *leaf;
+  next.planned->leaf = *leaf;
   table()->fill(**leaf, next.target().value(), next.entry.cd);
   return {};
 }
 
 Status SmmuDevice::reserve_entry(SmmuAttachment& next) {
-  next.cd_plan = cds_.plan(table()->read(next.target().value()), next.entry.cd, true);
-  if (next.cd_plan.way != Way::swing) {
+  Prepared& planned = *next.planned;
+  planned.cd_plan = cds_.plan(table()->read(next.target().value()), next.entry.cd, true);
+  if (planned.cd_plan.way != Way::swing) {
     return {};
   }
   auto spare = CdLeaf::make_table(parts_.platform.memory, shape_.leaf_bits());
   if (!spare) {
     return spare.error();
   }
-  next.spare = std::move(*spare);
+  planned.spare = std::move(*spare);
   return {};
 }
 

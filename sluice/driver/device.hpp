@@ -43,6 +43,11 @@ public:
   void terminate_stalls(iommu::Change& change);
   void resume(iommu::Change& change);
   SmmuDevice* next_device{}; // in Parts::devices
+  // A handler's answer is that pages cannot be had: the function asks for no more. In a read section.
+  void told_failure() { told_failure_.store(1); }
+  // With the unit's mutex held, after the SMMU has failed to write page requests: if this device's was one, it asks
+  // again.
+  void restart_pri();
   // 10.5.2.3 PRG Response PASID Required
   bool answers_name_pasids() const { return answers_name_pasids_; }
   // What a guest calls it, if one does; in a read section or with the unit's mutex held.
@@ -93,7 +98,7 @@ private:
   base::Status reserve_table(SmmuAttachment& next);
   base::Status reserve_leaf(SmmuAttachment& next);
   base::Status reserve_entry(SmmuAttachment& next);
-  base::Status plan_ste(SmmuAttachment& next);
+  base::Status plan_ste(Prepared& planned);
 
   // What commit and detach do; none of it can fail.
   iommu::Change make_real(SmmuAttachment& next);
@@ -109,6 +114,7 @@ private:
   // between STEs with the same table.
   iommu::Change move_to(const arch::Ste& ste);
   iommu::Change apply(const Plan& plan, const arch::Ste& ste, SpareTables& spares);
+  iommu::Change apply_ste(Prepared& planned) { return apply(planned.ste_plan, planned.ste, planned.stes); }
   arch::Ste table_ste(const CdTable& table, Kind rid) const;
   void stay_cut_off();
   void let_go(SmmuAttachment& old, iommu::Change& change);
@@ -126,6 +132,7 @@ private:
   bool may_stall() const;
   void start_pri();
   void stop_pri(iommu::PageResponse response, iommu::Change& change);
+  bool has_given_up_pages() const;
 
   Parts& parts_;
   platform::PciFunction* function_;
@@ -143,6 +150,7 @@ private:
   arch::Ste resumed_ste_; // between terminate_stalls and resume
   bool ats_{};            // PCI ATS is enabled, and EATS is 1
   bool pri_{};            // and PRI
+  base::Atomic<std::uint32_t> told_failure_{0};
   std::uint32_t credits_{};
   std::uint32_t serving_{}; // attachments to domains that serve page requests
   base::Atomic<std::uint32_t> loud_{0};

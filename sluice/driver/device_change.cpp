@@ -28,8 +28,8 @@ Change SmmuDevice::move_to(const arch::Ste& ste) {
 
 Change SmmuDevice::commit(Attachment& attachment, Attachment* old) {
   auto& next = static_cast<SmmuAttachment&>(attachment);
-  const arch::Ste ste =
-      next.path == Path::ste || next.path == Path::new_table ? next.ste : parts_.writer.read(sids_[0]);
+  const Path path = next.planned->path;
+  const arch::Ste ste = path == Path::ste || path == Path::new_table ? next.planned->ste : parts_.writer.read(sids_[0]);
   const bool ats = wants_ats(ste, next.entry.no_ats);
   // Who unmaps finds us before the SMMU can find the domain's tables.
   if (Audience* audience = next.smmu_domain().audience()) {
@@ -38,10 +38,11 @@ Change SmmuDevice::commit(Attachment& attachment, Attachment* old) {
   }
   Change change;
   const bool was_cut_off = cut_off_.is;
+  const bool served = old != nullptr && old->domain().serves_page_requests();
   serving_ += next.smmu_domain().serves_page_requests();
-  serving_ -= old != nullptr && old->domain().serves_page_requests();
+  serving_ -= served;
   const bool pri = ats && can_pri_ && serving_ != 0;
-  if (!pri) {
+  if (!pri || (served && has_given_up_pages())) { // in the latter case it is enabled anew below
     stop_pri(iommu::PageResponse::served, change);
   }
   if (ats_ && !ats) {
@@ -66,10 +67,9 @@ Change SmmuDevice::commit(Attachment& attachment, Attachment* old) {
   // What waits for the old domain may find its page in the new one, and waits there if not.
   parts_.page_requests.settle(*this, next.target(), iommu::PageResponse::served);
   if (change.confirmed) {
-    next.spare.reset();
-    next.stes.free();
+    next.planned.reset();
   } else {
-    next.stes.hold(parts_.held); // `spare` is held with the attachment
+    parts_.held.add(*next.planned.release());
   }
   if (old != nullptr) {
     let_go(static_cast<SmmuAttachment&>(*old), change);
@@ -83,9 +83,9 @@ Change SmmuDevice::commit(Attachment& attachment, Attachment* old) {
 }
 
 Change SmmuDevice::make_real(SmmuAttachment& next) {
-  switch (next.path) {
+  switch (next.planned->path) {
   case Path::ste: {
-    const Change change = apply(next.ste_plan, next.ste, next.stes);
+    const Change change = apply_ste(*next.planned);
     drop_table(change);
     return change;
   }
@@ -113,8 +113,8 @@ Change SmmuDevice::change_rid_beside_pasids(SmmuAttachment& next) {
 }
 
 Change SmmuDevice::adopt_table(SmmuAttachment& next) {
-  CdTable& t = *std::exchange(next.table, nullptr);
-  const Change change = apply(next.ste_plan, next.ste, next.stes);
+  CdTable& t = *std::exchange(next.planned->table, nullptr);
+  const Change change = apply_ste(*next.planned);
   t.set_owner(next.target().value(), &next);
   if (rid_entry().kind == Kind::cd) {
     t.set_owner(0, rid());
@@ -129,12 +129,13 @@ Change SmmuDevice::adopt_table(SmmuAttachment& next) {
 Change SmmuDevice::write_entry(SmmuAttachment& next) {
   const SubstreamID ssid = next.target().value();
   CdTable& t = *table();
+  Prepared& planned = *next.planned;
   Change change;
-  if (next.leaf != nullptr) {
-    change = cds_.link(t, t.leaf_of(ssid), *std::exchange(next.leaf, nullptr), sids_);
+  if (planned.leaf != nullptr) {
+    change = cds_.link(t, t.leaf_of(ssid), *std::exchange(planned.leaf, nullptr), sids_);
   } else {
-    change = cds_.apply(next.cd_plan, t, ssid, next.entry.cd, sids_, next.spare);
-    parts_.count(next.cd_plan.way);
+    change = cds_.apply(planned.cd_plan, t, ssid, next.entry.cd, sids_, planned.spare);
+    parts_.count(planned.cd_plan.way);
   }
   t.set_owner(ssid, &next);
   return change;
@@ -143,11 +144,17 @@ Change SmmuDevice::write_entry(SmmuAttachment& next) {
 Change SmmuDevice::detach_and_free(Attachment& attachment) {
   auto& old = static_cast<SmmuAttachment&>(attachment);
   Change change;
-  serving_ -= old.domain().serves_page_requests();
+  const bool served = old.domain().serves_page_requests();
+  serving_ -= served;
   if (serving_ == 0) {
     stop_pri(iommu::PageResponse::invalid, change);
+  } else if (served && has_given_up_pages()) {
+    stop_pri(iommu::PageResponse::served, change);
   }
   change += old.target().is_rid() ? take_rid(old) : take_pasid(old);
+  if (serving_ != 0 && can_pri_ && !pri_ && ats_ && change.confirmed) {
+    start_pri();
+  }
   change.confirmed = change.confirmed && !failed(); // memory may say so already, but the SMMU has not
   parts_.page_requests.settle(*this, old.target(), iommu::PageResponse::failed);
   let_go(old, change);

@@ -33,6 +33,7 @@ void SmmuDevice::start_pri() {
   if (credits_ == 0) {
     return;
   }
+  told_failure_.store(0);
   pri_ = PciTranslation{*function_}.enable_pri(credits_).ok();
   if (!pri_) {
     parts_.health.warn(Code::page_requests_not_enabled, sids_[0]);
@@ -57,6 +58,24 @@ void SmmuDevice::stop_pri(PageResponse response, Change& change) {
     change.confirmed = false;
   }
   change.confirmed = change.confirmed && !parts_.health.failed();
+}
+
+// 10.4.2.1: it has been told of a failure, by a handler or by an SMMU that could not write its request, and asks no
+// more until it is reset.
+bool SmmuDevice::has_given_up_pages() const { return pri_ && PciTranslation{*function_}.pri_failed(); }
+
+// What a handler said holds until its attachment ends; what the SMMU said of itself (8.1) is over. If not all that the
+// function waits for comes to its end it asks for no more pages, which does no harm to what it has.
+void SmmuDevice::restart_pri() {
+  if (failed() || told_failure_.load() != 0 || !has_given_up_pages()) {
+    return;
+  }
+  Change change;
+  stop_pri(PageResponse::served, change);
+  if (change.confirmed) {
+    start_pri();
+    parts_.health.warn(Code::page_requests_restarted, sids_[0]);
+  }
 }
 
 } // namespace sluice::driver

@@ -26,9 +26,27 @@ void Smmu::poll() {
   }
   read_events(true);
   parts_->page_request_queue.read();
+  restart_page_requests();
   if (parts_->due.load(Order::relaxed) != nullptr) {
     const platform::MutexGuard guard{platform().sync, mutex()};
     block_failed();
+  }
+}
+
+// 8.1: while PRIQ_ABT_ERR is active each request is answered with a failure, after which its function asks no more.
+// That answer may come to it some time after the error has been acknowledged.
+void Smmu::restart_page_requests() {
+  std::uint64_t until = pages_lost_until_.load(Order::acquire);
+  if (until == 0) {
+    return;
+  }
+  const platform::MutexGuard guard{platform().sync, mutex()};
+  const bool over = platform().time.now_ns() >= until;
+  for (SmmuDevice* d = parts_->devices; d != nullptr; d = d->next_device) {
+    d->restart_pri();
+  }
+  if (over) {
+    pages_lost_until_.compare_exchange(until, 0);
   }
 }
 
@@ -146,7 +164,9 @@ void Smmu::look_at_errors() {
     stalls_lost_.store(1, Order::release);
   }
   if (active.get(GERROR::PRIQ_ABT_ERR) == 1) {
-    parts_->page_request_queue.lost();
+    const bool again = parts_->page_request_queue.abort();
+    const std::uint64_t limit_ns = parts_->config.timeout_us * 1000; // of the SMMU's last answer on its way
+    pages_lost_until_.store(again ? (platform().time.now_ns() + limit_ns) | 1 : 0, Order::release);
   }
   errors.acknowledge(active);
 }

@@ -36,6 +36,16 @@ void PageRequestQueue::read() {
   }
 }
 
+bool PageRequestQueue::abort() {
+  requests_.drop_collected();
+  aborts_ = records() == records_before_ ? aborts_ + 1 : 1;
+  records_before_ = records();
+  if (aborts_ > most_aborts) {
+    health_.error(Code::page_requests_given_up, aborts_);
+  }
+  return aborts_ <= most_aborts;
+}
+
 bool PageRequestQueue::on_record(const PriRecord& record, bool) {
   if (is_stop_marker(record)) { // 8: it has no answer
     return true;

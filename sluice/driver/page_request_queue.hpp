@@ -28,8 +28,9 @@ public:
 
   // Each record wants an answer, for which there may be a wait. Any thread.
   void read();
-  // 6.3.19 PRIQ_ABT_ERR: a record could not be written.
-  void lost() { requests_.drop_collected(); }
+  // 6.3.19 PRIQ_ABT_ERR: a record could not be written. Says whether functions are to ask again: not if several times
+  // in a row none could be written. By one thread at a time.
+  bool abort();
 
   // Requests that a function may have under way: at most `wanted`, and with those of all others no more than there is
   // room for, so that the queue does not overflow. With the unit's mutex held.
@@ -44,7 +45,7 @@ private:
   bool on_record(const arch::PriRecord& record, bool may_wait) override;
   bool wants_answer(const arch::PriRecord&) const override { return true; }
   // 8.2: the SMMU has answered for what it lost, also for groups of which a part is here.
-  void on_lost() override { lost(); }
+  void on_lost() override { requests_.drop_collected(); }
 
   platform::Sync& sync_;
   Health& health_;
@@ -52,7 +53,11 @@ private:
   const StreamTable& streams_;
   iommu::PageRequests& requests_;
   OutputQueue<PageRequestRecords> queue_;
+  static constexpr unsigned most_aborts = 3; // in a row
+
   bool works_{};
+  unsigned aborts_{};              // since a record was last read
+  std::uint64_t records_before_{}; // the latest of them
   std::uint32_t per_function_{};
   std::uint32_t credits_{};
   base::Atomic<std::uint64_t> unknown_{0};

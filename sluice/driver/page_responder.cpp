@@ -29,6 +29,9 @@ Command of_group(const PageAsker& asker, PageResponse response) {
 } // namespace
 
 void PageResponder::send(const PageAsker& asker, PageResponse response) {
+  if (!asker.stalled && response == PageResponse::failed && asker.device != nullptr) {
+    static_cast<SmmuDevice*>(asker.device)->told_failure();
+  }
   const Command command = asker.stalled ? of_stall(asker, response) : of_group(asker, response);
   static_cast<void>(commands_.submit(command, Wait::no));
 }

@@ -63,8 +63,9 @@ public:
   base::Status remove(iommu::Device& device);
 
   // Does what interrupts do: reads events and page requests, looks at global errors; and what nobody else does: gives
-  // up what has waited too long for its handler, blocks devices whose endpoints do not answer, and terminates what has
-  // stalled when records of it may be lost. Any thread, but not in a read section.
+  // up what has waited too long for its handler, blocks devices whose endpoints do not answer, terminates what has
+  // stalled when records of it may be lost, and lets functions ask for pages again when requests were lost. Any thread,
+  // but not in a read section.
   void poll();
   base::Status respond(iommu::PageTicket ticket, iommu::PageResponse response) override {
     return parts_->page_requests.answer(ticket, response);
@@ -115,6 +116,7 @@ private:
   bool wants_answer(const arch::Event& event) const override;
   void report(SmmuDevice& device, iommu::Fault& fault, const arch::Event& event);
   void expire_page_requests();
+  void restart_page_requests();
   // With the unit's mutex held.
   void end_stalls();
   bool give_to_guest(const SmmuDevice& device, const iommu::Domain* domain, const arch::Event& event);
@@ -127,8 +129,9 @@ private:
   Handler event_handler_;
   Handler gerror_handler_;
   Handler page_request_handler_;
-  base::Atomic<std::uint32_t> stalls_lost_{0}; // since a record could not be written; end_stalls() is due
-  bool touched_{};                             // registers have been written
+  base::Atomic<std::uint32_t> stalls_lost_{0};      // since a record could not be written; end_stalls() is due
+  base::Atomic<std::uint64_t> pages_lost_until_{0}; // functions may be told of failures that are over; 0: of none
+  bool touched_{};                                  // registers have been written
   base::Atomic<std::uint64_t> stalls_{0};
   base::Atomic<std::uint64_t> unknown_streams_{0};
   base::Atomic<std::uint64_t> unhandled_{0};

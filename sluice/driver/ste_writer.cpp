@@ -19,33 +19,21 @@ base::Status SpareTables::reserve(platform::Memory& memory, const StreamTable& s
     if (!table) {
       return table.error();
     }
-    auto spare = platform::make<SpareTable>(memory, Held{}, memory, leaf, std::move(*table));
+    auto spare = platform::make<SpareTable>(memory, memory, leaf, std::move(*table));
     if (!spare) {
       return spare.error();
     }
-    (*spare)->free_held = [](Held& self) {
-      auto& s = static_cast<SpareTable&>(self);
-      platform::Owned<SpareTable>{s.memory, &s}.reset();
-    };
-    (*spare)->next_held = first_;
+    (*spare)->next = first_;
     first_ = spare->release();
   }
   return {};
 }
 
-void SpareTables::free() {
+SpareTables::~SpareTables() {
   while (first_ != nullptr) {
     SpareTable& spare = *first_;
-    first_ = static_cast<SpareTable*>(spare.next_held);
-    spare.free_held(spare);
-  }
-}
-
-void SpareTables::hold(HeldObjects& held) {
-  while (first_ != nullptr) {
-    SpareTable& spare = *first_;
-    first_ = static_cast<SpareTable*>(spare.next_held);
-    held.add(spare);
+    first_ = spare.next;
+    platform::Owned<SpareTable>{spare.memory, &spare}.reset();
   }
 }
 
@@ -113,7 +101,7 @@ void SteWriter::invalidate(std::span<const StreamID> sids, Change& change) {
 
 void SteWriter::swing(const Ste& target, std::span<const StreamID> sids, SpareTables& spares, Change& change) {
   CommandBatch batch{commands_};
-  for (SpareTable* spare = spares.first(); spare != nullptr; spare = static_cast<SpareTable*>(spare->next_held)) {
+  for (SpareTable* spare = spares.first(); spare != nullptr; spare = spare->next) {
     copy(*spare, target, sids);
     spare->table = streams_.swing(spare->leaf, std::move(spare->table));
     change.stores += 1;

@@ -2,7 +2,6 @@
 
 #include <sluice/driver/command_batch.hpp>
 #include <sluice/driver/entry_place.hpp>
-#include <sluice/driver/held.hpp>
 #include <sluice/driver/plan.hpp>
 #include <sluice/driver/stream_table.hpp>
 
@@ -11,10 +10,11 @@
 namespace sluice::driver {
 
 // A second-level table reserved for a swing; afterwards the one that it replaced.
-struct SpareTable : Held {
+struct SpareTable {
   platform::Memory& memory;
   std::uint32_t leaf{};
   Dma table;
+  SpareTable* next{};
 };
 
 // Those of one attachment, one for each leaf that its StreamIDs are in.
@@ -23,13 +23,11 @@ public:
   SpareTables() = default;
   SpareTables(const SpareTables&) = delete;
   SpareTables& operator=(const SpareTables&) = delete;
-  ~SpareTables() { free(); }
+  ~SpareTables();
 
   // Errors: no_memory.
   base::Status reserve(platform::Memory& memory, const StreamTable& streams, std::span<const StreamID> sids);
   SpareTable* first() const { return first_; }
-  void free();
-  void hold(HeldObjects& held);
 
 private:
   SpareTable* first_{};

@@ -24,7 +24,8 @@ struct PageRequest {
 enum class PageResponse : std::uint8_t {
   served,  // the pages are there: try again
   invalid, // there is nothing at these addresses
-  failed,  // they cannot be had, now or later; a PCIe function then asks for no more pages until it is reset
+  failed, // they cannot be had, now or later; a PCIe function then asks for no more pages, of anybody, until one of its
+          // attachments to domains that serve such requests ends
 };
 
 // Names a group until it is answered; an old one names nothing.

@@ -88,6 +88,8 @@ public:
   bool can_be_privileged() const {
     return has_pasid() && (read(pasid_ + pci::pasid_capability) & pci::pasid_privileged) != 0;
   }
+  // 10.5.2.3: a response has told it of a failure, so that it asks for no more pages until it is enabled anew.
+  bool pri_failed() const { return has_pri() && (read(pri_ + pci::pri_status) & pci::pri_response_failure) != 0; }
   // 10.3.7: whether responses to its page requests have to carry the PASID.
   bool pasid_in_response() const {
     return has_pri() && (read(pri_ + pci::pri_status) & pci::pri_pasid_in_response) != 0;

@@ -28,6 +28,9 @@ public:
   std::function<void(bool pri)> on_pri;
   bool allowed{true};
   unsigned outstanding{}; // page requests that it waits for
+  // 10.4.2.1: a response says that it is to ask no more, until it is reset.
+  void fail_pri() { status_ |= platform::pci::pri_response_failure; }
+  bool pri_failed() const { return (status_ & platform::pci::pri_response_failure) != 0; }
 
   bool ats() const { return (get(ats_at + platform::pci::ats_capability) >> 16 & platform::pci::ats_enable) != 0; }
   unsigned stu() const { return get(ats_at + platform::pci::ats_capability) >> 16 & platform::pci::ats_stu; }
@@ -53,6 +56,11 @@ public:
     const bool asked = pri();
     const unsigned shift = 8 * (offset & 3);
     const std::uint32_t mask = (size == 4 ? ~0U : (1U << 8 * size) - 1) << shift;
+    if (offset == pri_at + platform::pci::pri_status) { // what is written 1 is cleared
+      status_ &= ~(value & (platform::pci::pri_response_failure | platform::pci::pri_unexpected_index));
+      ++writes;
+      return;
+    }
     auto& word = words_[offset & 0xffc];
     word = (word & ~mask) | (value << shift & mask);
     ++writes;

@@ -9,6 +9,7 @@
 #include <sluice/hosted/mmio_order.hpp>
 #include <sluice/platform/mmio.hpp>
 
+#include <array>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -239,7 +240,17 @@ private:
 
   hosted::Arena& arena_;
   std::recursive_mutex mutex_;
-  std::map<std::uint32_t, std::uint64_t> registers_;
+  // By offset, of pages 0 and 1.
+  class File {
+  public:
+    std::uint64_t& operator[](std::uint32_t offset) {
+      return words_.at((offset & 0xfff) / 4 + (offset >= 0x10000 ? words_.size() / 2 : 0));
+    }
+
+  private:
+    std::array<std::uint64_t, 2048> words_{};
+  };
+  File registers_;
   std::vector<Seen> seen_;
   std::uint64_t consumed_{};
 };

@@ -95,6 +95,7 @@ struct PasidMachine {
     give_substreams(m.fake);
     m.fake.id(m.fake.get<arch::IDR1>().with(arch::IDR1::PRIQS, 5));
     auto wish = Machine::quick();
+    wish.timeout_us = 50; // there is one thread: the fake has answered before it is asked, or never does
     wish.linear_cd_tables = kind == With::linear;
     EXPECT_TRUE(m.start(wish));
     auto added = m.smmu->add(pci ? &function : nullptr, sids, {.pasid_bits = pasid_bits});
@@ -196,17 +197,38 @@ struct PasidMachine {
   std::vector<std::uint64_t> words() {
     using namespace arch;
     std::vector<std::uint64_t> all;
-    const auto add = [&](const auto& entry) { all.insert(all.end(), entry.w.begin(), entry.w.end()); };
     for (const StreamID sid : sids) {
-      add(m.words<L1Std>(m.fake.get<STRTAB_BASE>().get(STRTAB_BASE::ADDR) + 8 * (sid >> 8)));
-      for (StreamID s = sid & ~0xffU; s < (sid & ~0xffU) + 256; ++s) {
-        add(*m.ste(s));
-      }
-      for (std::uint32_t ssid = 0; ssid < 1U << pasid_bits; ++ssid) {
-        add(m.cd(sid, ssid).value_or(Cd{}));
+      const std::uint64_t l1 = m.fake.get<STRTAB_BASE>().get(STRTAB_BASE::ADDR) + 8 * (sid >> 8);
+      const L1Std leaf = m.words<L1Std>(l1);
+      add(all, l1, sizeof leaf);
+      add(all, leaf.get(L1Std::L2Ptr), 256 * Ste::byte_size);
+      if (const auto s = m.ste(sid); s && translates_stage1(s->get(Ste::Config))) {
+        add_cds(all, *s);
       }
     }
     return all;
+  }
+  void add_cds(std::vector<std::uint64_t>& all, const arch::Ste& ste) {
+    using namespace arch;
+    const std::uint64_t table = ste.get(Ste::S1ContextPtr);
+    const auto bits = static_cast<unsigned>(ste.get(Ste::S1CDMax));
+    const unsigned split = bits != 0 ? cd_split(ste.get(Ste::S1Fmt)) : 0;
+    if (split == 0) {
+      return add(all, table, std::uint64_t{Cd::byte_size} << bits);
+    }
+    for (std::uint64_t at = table; at < table + (L1Cd::byte_size << (bits - split)); at += L1Cd::byte_size) {
+      const L1Cd l1 = m.words<L1Cd>(at);
+      add(all, at, L1Cd::byte_size);
+      if (l1.get(L1Cd::V) == 1) {
+        add(all, l1.get(L1Cd::L2Ptr), std::uint64_t{Cd::byte_size} << split);
+      }
+    }
+  }
+  void add(std::vector<std::uint64_t>& all, std::uint64_t bus, std::uint64_t bytes) {
+    const auto at = m.port.arena.at(bus, bytes);
+    ASSERT_TRUE(at.has_value());
+    const auto* from = static_cast<const std::uint64_t*>(*at);
+    all.insert(all.end(), from, from + bytes / 8);
   }
   std::uint64_t users() const {
     std::uint64_t all = 0;
