@@ -77,6 +77,6 @@ private:
   platform::Sync& sync_;
   SmmuDomain& domain_;
 };
-static_assert(sizeof(SmmuAttachment) <= 448); // docs/costs.md: bytes of each PASID
+static_assert(sizeof(SmmuAttachment) <= 384); // docs/costs.md: bytes of each PASID
 
 } // namespace sluice::driver

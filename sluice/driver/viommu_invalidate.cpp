@@ -32,6 +32,9 @@ public:
     std::size_t executed = 0;
     const Status status = queue_.submit_until_illegal(std::span{commands_}.first(count_), executed);
     done_ += static_cast<std::uint32_t>(executed);
+    if (target_ == GuestTarget::device && count_ != 0 && status != Errc::smmu_failed) {
+      queue_.count_atc_invalidations(count_);
+    }
     count_ = 0;
     return status;
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sluice/driver/smmu.hpp>
+#include <sluice/machine/broadcasts.hpp>
 #include <sluice/machine/client_memory.hpp>
 #include <sluice/platform/platform.hpp>
 #include <sluice/scenario/findings.hpp>
@@ -9,6 +10,7 @@
 
 #include <array>
 #include <cstdint>
+#include <vector>
 
 namespace sluice::scenario {
 
@@ -38,10 +40,15 @@ struct Common {
   // How many realms have a cell taken out of their tables and not told the SMMU of it.
   std::array<base::Atomic<std::uint32_t>, cell_pages.size()> deferred{};
   base::Atomic<std::uint32_t> owners{0};
-  std::uint32_t writers{}; // targets
+  base::Atomic<std::uint32_t> asids{0};
+  std::uint32_t writers{};                     // targets
+  machine::Broadcasts* broadcasts{};           // of processors
+  std::vector<std::uint32_t> guests_streams{}; // of devices that a guest may have
 
   std::uint64_t iova(std::size_t cell) const { return homes[cell].block.bus; }
   static std::uint64_t size(std::size_t cell) { return cell_pages[cell] * cell_page; }
+  // Of a process, by its processors: low, where domains of stage 1 have theirs.
+  std::uint16_t new_asid() { return static_cast<std::uint16_t>(asids.fetch_add(1) % 12 + 1); }
   std::uint32_t new_owner() { return owners.fetch_add(1) % (first_writer - 1) + 1; }
 };
 

@@ -33,9 +33,6 @@ constexpr std::size_t rules = 13;
 std::string_view name(Rule rule);
 std::string_view sentence(Rule rule);
 
-// Only long runs have the model's detectors on.
-constexpr bool is_of_detectors(Rule rule) { return rule == Rule::stale || rule == Rule::software; }
-
 struct Check {
   Rule rule{};
   std::uint64_t failures{};

@@ -1,6 +1,7 @@
 #include <sluice/scenario/long_job.hpp>
 
 #include <sluice/arch/names/enums.hpp>
+#include <sluice/scenario/verdict.hpp>
 
 #include <fmt/format.h>
 
@@ -24,7 +25,6 @@ private:
   void work();
   void ask_detectors();
   void compare_counters();
-  void look_at_remains();
 
   const LongJobOptions options_;
   const std::span<const Operation> operations_;
@@ -84,40 +84,16 @@ void LongJob::compare_counters() {
   const model::Counters& m = report_.smmu = world_.node.model().counters();
   report_.events = world_.witness.events();
   report_.events_explained = world_.witness.explained();
-  for (const auto& [what, driver, smmu] :
-       {std::tuple{"commands", d.commands, m.commands}, std::tuple{"SYNCs", d.syncs, m.syncs},
-        std::tuple{"events", d.events, m.events_recorded},
-        std::tuple{"ATC_INVs", d.atc_invalidations, m.atc_invalidations},
-        std::tuple{"pages that were asked for", d.pages_requested, m.pages_requested},
-        std::tuple{"events handed on", report_.events, d.events}}) {
-    if (driver != smmu) {
-      findings_.add(Rule::counts, fmt::format("{}: {} on the one side, {} on the other", what, driver, smmu));
-    }
-  }
-  if (m.events_discarded + d.event_overflows != 0) {
-    findings_.add(Rule::quiet, fmt::format("{} events were lost", m.events_discarded));
-  }
-  if (d.timeouts + d.command_errors + m.command_errors + d.global_errors + m.atc_timeouts != 0) {
-    findings_.add(Rule::queues,
-                  fmt::format("{} waits ran out, {} commands were in error, {} global errors, {} endpoints were deaf",
-                              d.timeouts, m.command_errors, d.global_errors, m.atc_timeouts));
-  }
-  if (world_.node.strays() != 0) {
-    findings_.add(Rule::bytes,
-                  fmt::format("{} accesses of endpoints led to memory that is not theirs", world_.node.strays()));
-  }
-}
-
-void LongJob::look_at_remains() {
-  report_.remains = world_.tear_down();
-  const machine::Remains& r = report_.remains;
-  if (!r.nothing() || !r.queues_idle) {
-    findings_.add(Rule::leaks,
-                  fmt::format("{} bytes of endpoints' memory, {} bytes of tables and queues and {} bytes of objects in "
-                              "{} blocks are left{}",
-                              r.client_bytes, r.driver_dma, r.driver_plain, r.driver_blocks,
-                              r.queues_idle ? "" : ", and something in a queue"));
-  }
+  report_.guests_events = world_.witness.guests();
+  judge_counts(findings_, {{"commands", {d.commands, m.commands}},
+                           {"SYNCs", {d.syncs, m.syncs}},
+                           {"events", {d.events, m.events_recorded}},
+                           {"ATC_INVs", {d.atc_invalidations, m.atc_invalidations}},
+                           {"events of guests", {d.events_of_guests, report_.guests_events}},
+                           {"pages that were asked for", {d.pages_requested, m.pages_requested}}});
+  judge_events(findings_, d, m.events_discarded, report_.events);
+  judge_queues(findings_, Rule::queues, d, m.command_errors, m.atc_timeouts);
+  judge_strays(findings_, world_.node.strays());
 }
 
 LongJobReport LongJob::run() {
@@ -133,16 +109,15 @@ LongJobReport LongJob::run() {
   workers_.clear(); // and their ports
   ask_detectors();
   compare_counters();
-  look_at_remains();
-  report_.checks = findings_.checks();
-  std::erase_if(report_.checks,
-                [](const Check& c) { return c.rule == Rule::stalls || c.rule == Rule::host || c.rule == Rule::work; });
+  report_.remains = world_.tear_down();
+  judge_remains(findings_, report_.remains);
+  report_.checks = checks_of(findings_, {Rule::stalls, Rule::host, Rule::work});
   return report_;
 }
 
 } // namespace
 
-bool LongJobReport::holds() const { return !checks.empty() && first_failure() == nullptr; }
+bool LongJobReport::holds() const { return all_hold(checks); }
 
 const Check* LongJobReport::first_failure() const {
   const auto found = std::ranges::find_if(checks, [](const Check& c) { return !c.holds(); });

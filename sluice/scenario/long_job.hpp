@@ -29,6 +29,7 @@ struct LongJobReport {
   double seconds{};         // virtual, where the run was seeded
   LongCounts counts;
   std::uint64_t events{}, events_explained{};
+  std::uint64_t guests_events{}; // of those, told to guests
   std::uint64_t stale_uses{}, software_faults{};
   driver::Counters driver;
   model::Counters smmu;

@@ -1,10 +1,10 @@
 #include <sluice/scenario/main_job.hpp>
 
 #include <sluice/scenario/run_length.hpp>
+#include <sluice/scenario/verdict.hpp>
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <memory>
 
 namespace sluice::scenario {
@@ -48,7 +48,6 @@ private:
   bool goes_on(std::uint64_t now) const;
   MainJobProgress progress_at(std::uint64_t now) const;
   void compare_counters();
-  void look_at_remains();
   void judge_work();
 
   MainJobOptions options_;
@@ -115,42 +114,10 @@ void MainJob::compare_counters() {
   report_.events = {driver.events, smmu.events_recorded};
   report_.events_expected = events_.expected();
   report_.events_unexpected = events_.unexpected();
-  const std::array pairs{std::pair{"commands", report_.commands}, std::pair{"SYNCs", report_.syncs},
-                         std::pair{"events", report_.events}};
-  for (const auto& [what, sides] : pairs) {
-    if (sides.driver != sides.smmu) {
-      findings_.add(Rule::counts, fmt::format("{}: the driver counts {}, the SMMU {}", what, sides.driver, sides.smmu));
-    }
-  }
-  if (driver.events != events_.expected() + events_.unexpected()) {
-    findings_.add(Rule::quiet, fmt::format("the driver read {} events and handed on {}", driver.events,
-                                           events_.expected() + events_.unexpected()));
-  }
-  if (smmu.events_discarded + driver.event_overflows != 0) {
-    findings_.add(Rule::quiet, fmt::format("{} events were lost", smmu.events_discarded));
-  }
-  if (driver.timeouts + driver.command_errors + smmu.command_errors + driver.global_errors != 0) {
-    findings_.add(Rule::queues, fmt::format("{} waits ran out, {} commands were in error, {} global errors",
-                                            driver.timeouts, smmu.command_errors, driver.global_errors));
-  }
-  if (node_.strays() != 0) {
-    findings_.add(Rule::bytes,
-                  fmt::format("{} accesses of endpoints led to memory that is not theirs", node_.strays()));
-  }
-}
-
-void MainJob::look_at_remains() {
-  report_.remains = machine_.tear_down();
-  const machine::Remains& r = report_.remains;
-  if (!r.nothing()) {
-    findings_.add(Rule::leaks,
-                  fmt::format("{} bytes of endpoints' memory, {} bytes of tables and queues and {} bytes of "
-                              "objects in {} blocks are left",
-                              r.client_bytes, r.driver_dma, r.driver_plain, r.driver_blocks));
-  }
-  if (!r.queues_idle) {
-    findings_.add(Rule::leaks, "commands or events are left in a queue, or a global error is active");
-  }
+  judge_counts(findings_, {{"commands", report_.commands}, {"SYNCs", report_.syncs}, {"events", report_.events}});
+  judge_events(findings_, driver, smmu.events_discarded, events_.expected() + events_.unexpected());
+  judge_queues(findings_, Rule::queues, driver, smmu.command_errors);
+  judge_strays(findings_, node_.strays());
 }
 
 // A run that did nothing would hold every rule.
@@ -191,16 +158,14 @@ MainJobReport MainJob::run(const std::function<void(const MainJobProgress&)>& pr
   const bool cut_short = findings_.any();
   compare_counters();
   changer_.reset();
-  look_at_remains();
+  report_.remains = machine_.tear_down();
+  judge_remains(findings_, report_.remains);
   const bool judged = !cut_short && !options_.store_buffers; // so slow a run needs not meet every kind of change
   if (judged) {
     judge_work();
   }
-  report_.checks = findings_.checks();
-  std::erase_if(report_.checks, [&](const Check& c) {
-    return is_of_detectors(c.rule) || c.rule == Rule::host || c.rule == Rule::stalls ||
-           (c.rule == Rule::work && !judged);
-  });
+  report_.checks = judged ? checks_of(findings_, {Rule::stale, Rule::software, Rule::host, Rule::stalls})
+                          : checks_of(findings_, {Rule::stale, Rule::software, Rule::host, Rule::stalls, Rule::work});
   report_.seed = options_.seed;
   report_.seeded = options_.seeded;
   return report_;
@@ -208,9 +173,7 @@ MainJobReport MainJob::run(const std::function<void(const MainJobProgress&)>& pr
 
 } // namespace
 
-bool MainJobReport::holds() const {
-  return !checks.empty() && std::all_of(checks.begin(), checks.end(), [](const Check& c) { return c.holds(); });
-}
+bool MainJobReport::holds() const { return all_hold(checks); }
 
 MainJobReport run_main_job(const MainJobOptions& options, const std::function<void(const MainJobProgress&)>& progress) {
   try {
@@ -219,10 +182,7 @@ MainJobReport run_main_job(const MainJobOptions& options, const std::function<vo
     Findings findings;
     findings.add(Rule::queues, refused.what());
     MainJobReport report;
-    report.checks = findings.checks();
-    std::erase_if(report.checks, [](const Check& c) {
-      return is_of_detectors(c.rule) || c.rule == Rule::host || c.rule == Rule::stalls || c.rule == Rule::work;
-    });
+    report.checks = checks_of(findings, {Rule::stale, Rule::software, Rule::host, Rule::stalls, Rule::work});
     report.seed = options.seed;
     report.seeded = options.seeded;
     return report;

@@ -5,6 +5,7 @@
 #include <sluice/scenario/changer.hpp>
 #include <sluice/scenario/findings.hpp>
 #include <sluice/scenario/team.hpp>
+#include <sluice/scenario/verdict.hpp>
 
 #include <cstdint>
 #include <functional>
@@ -29,11 +30,6 @@ struct MainJobProgress {
   std::uint64_t replaced{};
   std::uint64_t unmaps{};
   std::uint64_t moved{}; // bytes
-};
-
-struct BothSides {
-  std::uint64_t driver{};
-  std::uint64_t smmu{};
 };
 
 struct MainJobReport {

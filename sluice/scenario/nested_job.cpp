@@ -3,6 +3,7 @@
 #include <sluice/scenario/nested_parts.hpp>
 #include <sluice/scenario/nested_verdict.hpp>
 #include <sluice/scenario/run_length.hpp>
+#include <sluice/scenario/verdict.hpp>
 
 #include <fmt/format.h>
 
@@ -16,6 +17,7 @@ namespace sluice::scenario {
 
 namespace {
 
+constexpr std::string_view the_guest = "the guest: ";
 constexpr std::size_t guest_threads = 2;
 constexpr std::uint64_t report_every = 256; // steps
 constexpr std::uint64_t plug_every = 16;
@@ -194,27 +196,12 @@ void NestedJob::compare_counters() {
   report_.events = {driver.events, report_.guest.events};
   report_.events_expected = events_->expected();
   report_.events_unexpected = events_->unexpected();
-  for (const auto& [what, sides] : {std::pair{"commands", report_.commands}, std::pair{"SYNCs", report_.syncs},
-                                    std::pair{"events", report_.events}}) {
-    if (sides.driver != sides.smmu) {
-      findings_.add(Rule::counts,
-                    fmt::format("{}: the guest's driver counts {}, its SMMU {}", what, sides.driver, sides.smmu));
-    }
-  }
-  const std::uint64_t handed_on =
-      events_->expected() + events_->unexpected() + driver.page_requests.groups + driver.page_requests.refused;
-  if (driver.events != handed_on) {
-    findings_.add(Rule::quiet,
-                  fmt::format("the guest's driver read {} events and handed on {}", driver.events, handed_on));
-  }
-  if (report_.guest.events_discarded + report_.guest.losses + driver.event_overflows != 0) {
-    findings_.add(Rule::quiet, fmt::format("{} events of the guest's were lost, and {} times some on their way to it",
-                                           report_.guest.events_discarded, report_.guest.losses));
-  }
-  if (driver.timeouts + driver.command_errors + report_.guest.command_errors + driver.global_errors != 0) {
-    findings_.add(Rule::queues, fmt::format("the guest: {} waits ran out, {} commands were in error, {} global errors",
-                                            driver.timeouts, report_.guest.command_errors, driver.global_errors));
-  }
+  judge_counts(findings_, {{"commands", report_.commands}, {"SYNCs", report_.syncs}, {"events", report_.events}},
+               the_guest);
+  judge_events(findings_, driver, report_.guest.events_discarded + report_.guest.losses,
+               events_->expected() + events_->unexpected() + driver.page_requests.groups + driver.page_requests.refused,
+               the_guest);
+  judge_queues(findings_, Rule::queues, driver, report_.guest.command_errors, 0, the_guest);
   if (report_.guest.refused + report_.guest.failed != 0) {
     findings_.add(Rule::queues, fmt::format("the host refused {} STEs of the guest's, and could not place {}",
                                             report_.guest.refused, report_.guest.failed));
@@ -228,11 +215,7 @@ void NestedJob::look_at_host() {
   report_.hardware = account.smmus.front().model;
   report_.spoiled = account.smmus.front().spoiled;
   const driver::Counters& h = report_.host;
-  if (h.timeouts + h.command_errors + report_.hardware.command_errors + h.global_errors + h.event_overflows != 0) {
-    findings_.add(Rule::host,
-                  fmt::format("{} waits ran out, {} commands were in error, {} global errors, {} overflows", h.timeouts,
-                              report_.hardware.command_errors, h.global_errors, h.event_overflows));
-  }
+  judge_queues(findings_, Rule::host, h, report_.hardware.command_errors, h.event_overflows, "the host: ");
   if (h.changes_disruptive != 0) {
     findings_.add(Rule::hitless, fmt::format("{} changes of the host's were disruptive", h.changes_disruptive));
   }
@@ -252,12 +235,12 @@ void NestedJob::end_guest() {
   driver_.reset();
   vm_->sync.reclaim();
   const auto counts = vm_->memory.counts();
-  const std::uint64_t left = memory_->live_bytes();
-  if (left + counts.dma_bytes + counts.plain_bytes + counts.live() != 0) {
-    findings_.add(Rule::leaks, fmt::format("in the guest {} bytes of its devices' memory, {} bytes of tables and "
-                                           "queues and {} bytes of objects are left",
-                                           left, counts.dma_bytes, counts.plain_bytes));
-  }
+  machine::Remains guests;
+  guests.client_bytes = memory_->live_bytes();
+  guests.driver_dma = counts.dma_bytes;
+  guests.driver_plain = counts.plain_bytes;
+  guests.driver_blocks = counts.live();
+  judge_remains(findings_, guests, the_guest);
   report_.plugged = vm_->plugged();
   report_.parents_replaced = vm_->parents_replaced();
   report_.restored = vm_->restored();
@@ -289,20 +272,12 @@ NestedJobReport NestedJob::run(const std::function<void(const MainJobProgress&)>
   end_guest();
   look_at_host();
   report_.remains = host_.tear_down();
-  if (!report_.remains.nothing() || !report_.remains.queues_idle) {
-    findings_.add(Rule::leaks, fmt::format("on the host {} windows, {} contexts, {} bytes of tables and queues and {} "
-                                           "bytes of objects are left",
-                                           report_.remains.windows, report_.remains.contexts,
-                                           report_.remains.driver_dma, report_.remains.driver_plain));
-  }
+  judge_remains(findings_, report_.remains, "the host: ");
   if (!cut_short) {
     judge_work(report_, options_.hostile, findings_);
   }
-  report_.checks = findings_.checks();
-  std::erase_if(report_.checks, [](const Check& c) { return is_of_detectors(c.rule); });
-  if (cut_short) {
-    std::erase_if(report_.checks, [](const Check& c) { return c.rule == Rule::work; });
-  }
+  report_.checks = cut_short ? checks_of(findings_, {Rule::stale, Rule::software, Rule::work})
+                             : checks_of(findings_, {Rule::stale, Rule::software});
   report_.seed = options_.seed;
   report_.seeded = options_.seeded;
   return report_;

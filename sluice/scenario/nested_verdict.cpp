@@ -1,14 +1,12 @@
 #include <sluice/scenario/nested_verdict.hpp>
 
-#include <fmt/format.h>
+#include <sluice/scenario/verdict.hpp>
 
-#include <algorithm>
+#include <fmt/format.h>
 
 namespace sluice::scenario {
 
-bool NestedJobReport::holds() const {
-  return !checks.empty() && std::all_of(checks.begin(), checks.end(), [](const Check& c) { return c.holds(); });
-}
+bool NestedJobReport::holds() const { return all_hold(checks); }
 
 void judge_work(const NestedJobReport& report, bool hostile, Findings& findings) {
   const auto missing = [&](Kind from, Kind to) {

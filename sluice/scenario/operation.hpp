@@ -17,14 +17,14 @@ namespace sluice::scenario {
 struct Operation {
   enum class Kind : std::uint8_t {
     access,      // target, cell, details
-    attach,      // target, space: or replace
+    attach,      // target, space: or replace; a guest that it is at gives it another STE
     detach,      // target
     map,         // space, cell, details
     unmap,       // space, cell
     defer,       // space, cell: unmap deferred
     flush,       // space: what was deferred
     dirty,       // space, details: read, and clear
-    rebind,      // space: its domain is destroyed and made anew over the same address space
+    rebind,      // space: its domain is made anew over the same address space, or under the same guest
     rebirth,     // space: destroyed with all that it maps, and made anew
     end_process, // space
     remove,      // device

@@ -34,7 +34,7 @@ private:
 } // namespace
 
 std::string_view name(RealmKind kind) {
-  constexpr std::array<std::string_view, 5> names{"identity", "blocked", "stage 1", "stage 2", "process"};
+  constexpr std::array<std::string_view, 6> names{"identity", "blocked", "stage 1", "stage 2", "process", "guest"};
   return names.at(static_cast<std::size_t>(kind));
 }
 
@@ -53,7 +53,9 @@ Realm::~Realm() { close(); }
 
 std::string Realm::describe() const {
   return fmt::format("realm {} ({}{}{})", number_, name(options_.kind), options_.dirty ? ", dirty" : "",
-                     options_.serves ? ", serves" : "");
+                     options_.serves   ? ", serves"
+                     : options_.shared ? ", shared ASID"
+                                       : "");
 }
 
 void Realm::failed(const char* what, Errc error) {
@@ -67,12 +69,18 @@ Progress Realm::put(std::size_t cell, const platform::DmaBlock& block, bool writ
     using enum pagetable::Prot;
     return space_->map(iova, block.bus, size, writable ? read | write : read);
   }
+  if (is_guest()) {
+    return guest_->map(cell, block, writable);
+  }
   return domain_->map(iova, block.bus, size, writable ? iommu::prot::read_write : iommu::prot::read);
 }
 
 Progress Realm::take(std::size_t cell) {
   const std::uint64_t iova = common_.iova(cell);
   const std::uint64_t size = Common::size(cell);
+  if (is_guest()) {
+    return guest_->unmap(cell);
+  }
   return options_.kind == RealmKind::process ? space_->unmap(iova, size) : domain_->unmap(iova, size);
 }
 
@@ -143,7 +151,7 @@ bool Realm::unmap(std::size_t index) {
 bool Realm::defer(std::size_t index) {
   Cell& cell = *cells_[index];
   const Holding held{cell};
-  if (!held || !cell.mapped || options_.kind == RealmKind::process) {
+  if (!held || !cell.mapped || options_.kind == RealmKind::process || is_guest()) {
     return false;
   }
   common_.deferred[index].fetch_add(1);
@@ -170,7 +178,7 @@ void Realm::confirm(std::size_t index) {
 
 bool Realm::flush() {
   const Visit visit{guests};
-  if (!visit || !translates() || options_.kind == RealmKind::process) {
+  if (!visit || !translates() || options_.kind == RealmKind::process || is_guest()) {
     return false;
   }
   if (const auto flushed = domain_->flush_unmaps(); !flushed) {
@@ -223,9 +231,10 @@ bool Realm::serve(bool on) {
   if (!visit || !options_.serves) {
     return false;
   }
-  const auto set = domain_->set_page_request_handler(on ? this : nullptr);
-  if (!set) {
-    failed("common a handler", set.error());
+  for (std::size_t i = 0; i < (is_guest() ? 2 : 1); ++i) {
+    if (const auto set = domain(i).set_page_request_handler(on ? this : nullptr); !set) {
+      failed("setting a handler", set.error());
+    }
   }
   return true;
 }

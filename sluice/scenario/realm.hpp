@@ -4,6 +4,7 @@
 #include <sluice/machine/address_space.hpp>
 #include <sluice/machine/client_memory.hpp>
 #include <sluice/scenario/common.hpp>
+#include <sluice/scenario/realm_guest.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -14,8 +15,10 @@
 
 namespace sluice::scenario {
 
-enum class RealmKind : std::uint8_t { identity, blocked, stage1, stage2, process };
+enum class RealmKind : std::uint8_t { identity, blocked, stage1, stage2, process, guest };
 std::string_view name(RealmKind kind);
+// 5.2: the STE says it all; there is no place for CDs of PASIDs.
+constexpr bool has_whole_ste(RealmKind kind) { return kind == RealmKind::stage2 || kind == RealmKind::guest; }
 
 // What accesses find in one cell of a realm.
 struct Content {
@@ -24,15 +27,16 @@ struct Content {
   bool gone{}; // with its process: refused, and nobody is told
 };
 
-// What targets are attached to: a domain, and for a process its address space. It maps cells, each at the address where
-// the identity domain has memory of the same size. Its functions say false where there is nothing to do, or somebody
-// else is at it; what goes wrong is a finding.
+// What targets are attached to: a domain, and for a process its address space, for a guest its two STEs. It maps cells,
+// each at the address where the identity domain has memory of the same size. Its functions say false where there is
+// nothing to do, or somebody else is at it; what goes wrong is a finding.
 class Realm final : public iommu::PageRequestHandler {
 public:
   struct Options {
     RealmKind kind{};
     bool dirty{};  // with dirty tracking
-    bool serves{}; // page requests
+    bool serves{}; // page requests; of a guest: its devices may have ATS
+    bool shared{}; // a process's ASID is its processors'
   };
 
   // Throws machine::DriverRefused.
@@ -43,8 +47,12 @@ public:
 
   const Options& options() const { return options_; }
   std::string describe() const;
-  // While one is a guest.
-  iommu::Domain& domain() const { return *domain_; }
+  bool is_guest() const { return options_.kind == RealmKind::guest; }
+  // While one is a guest. `ste`: which of a guest's STEs.
+  iommu::Domain& domain(std::size_t ste = 0) const { return is_guest() ? guest_->ste(ste) : *domain_; }
+  // Before and after a device is attached to a guest's STE. Errors: Viommu's.
+  base::Status name_device(iommu::Device& device, std::uint32_t stream) { return guest_->name(device, stream); }
+  base::Status forget_device(iommu::Device& device) { return guest_->forget(device); }
   // Guests are attached, or are about to be or to be no more.
   TryLock guests;
   // Every access of the cell that reaches it meets one of these.
@@ -109,6 +117,8 @@ private:
   bool translates() const { return options_.kind >= RealmKind::stage1; }
   void make_domain();
   void make_space();
+  void make_guest();
+  bool new_parent();
   void end_domain();
   void set_handlers(bool on);
   base::Progress put(std::size_t cell, const platform::DmaBlock& block, bool writable);
@@ -128,6 +138,7 @@ private:
   const std::uint32_t number_;
   iommu::Domain* domain_{};
   std::unique_ptr<machine::AddressSpace> space_;
+  std::unique_ptr<RealmGuest> guest_;
   std::vector<std::unique_ptr<Cell>> cells_;
   base::Atomic<bool> ended_{false};
   std::mutex late_mutex_; // nothing is waited for while it is held

@@ -7,6 +7,8 @@
 // How realms begin, end, and begin anew.
 namespace sluice::scenario {
 
+using base::Progress;
+
 void Realm::make_space() {
   pagetable::Config table;
   table.output_bits = 44; // the model's
@@ -15,11 +17,27 @@ void Realm::make_space() {
     throw machine::DriverRefused{fmt::format("no address space: {}", hosted::name(made.error()))};
   }
   space_ = std::move(*made);
+  if (options_.shared) {
+    space_->run_on_processors(common_.new_asid(), *common_.broadcasts);
+  }
   ended_.store(false);
+}
+
+// Its host's part is made anew more often than the guest.
+void Realm::make_guest() {
+  if (!guest_) {
+    guest_ = std::make_unique<RealmGuest>(common_, options_.serves);
+  }
+  guest_->join();
+  domain_ = &guest_->ste(0);
+  set_handlers(true);
 }
 
 void Realm::make_domain() {
   auto& driver = common_.driver;
+  if (is_guest()) {
+    return make_guest();
+  }
   if (!translates()) {
     domain_ = options_.kind == RealmKind::identity ? &driver.identity() : &driver.blocked();
     return set_handlers(true);
@@ -43,17 +61,23 @@ void Realm::make_domain() {
 }
 
 void Realm::set_handlers(bool on) {
-  domain_->set_fault_handler(on ? &common_.witness : nullptr);
-  if (options_.serves) {
-    if (const auto set = domain_->set_page_request_handler(on ? this : nullptr); !set) {
-      failed("common a handler", set.error());
+  for (std::size_t i = 0; i < (is_guest() ? 2 : 1); ++i) {
+    domain(i).set_fault_handler(on ? &common_.witness : nullptr);
+    if (options_.serves) {
+      if (const auto set = domain(i).set_page_request_handler(on ? this : nullptr); !set) {
+        failed("setting a handler", set.error());
+      }
     }
   }
 }
 
 void Realm::end_domain() {
   set_handlers(false);
-  if (translates()) {
+  if (is_guest()) {
+    if (const auto left = guest_->leave(); !left) {
+      failed("taking a guest's memory away", left.error());
+    }
+  } else if (translates()) {
     if (const auto destroyed = domain_->destroy(); !destroyed) {
       failed("destroy", destroyed.error());
     }
@@ -74,9 +98,37 @@ void Realm::close() {
     static_cast<void>(space_->end());
   }
   space_.reset();
+  guest_.reset();
+}
+
+// Under a guest, which does not notice: no device of its is at work.
+bool Realm::new_parent() {
+  if (!guests.take()) {
+    return false;
+  }
+  const bool all = hold_all();
+  if (all) {
+    end_domain();
+    make_domain();
+    for (std::size_t i = 0; i < cells_.size(); ++i) {
+      const Cell& cell = *cells_[i];
+      if (!cell.mapped) {
+        continue;
+      }
+      if (const Progress given = guest_->give(i, cell.block, cell.is.latest().writable); !given) {
+        failed("a guest's new memory", given.error());
+      }
+    }
+    let_all_go();
+  }
+  guests.give();
+  return all;
 }
 
 bool Realm::rebind() {
+  if (is_guest()) {
+    return new_parent();
+  }
   const Holding held{*cells_.front()}; // so that the process does not end meanwhile
   if (options_.kind != RealmKind::process || !held || ended_.load() || !guests.take()) {
     return false;
@@ -128,6 +180,7 @@ bool Realm::rebirth() {
       space_.reset();
       make_space();
     }
+    guest_.reset();
     make_domain();
     let_all_go();
   }

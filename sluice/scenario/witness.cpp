@@ -120,6 +120,14 @@ void Witness::on_fault(const iommu::Fault& fault) {
   on_record(event);
 }
 
+void Witness::on_guest_event(std::span<const std::byte> record, std::uint32_t name) {
+  Event event;
+  std::memcpy(event.w.data(), record.data(), std::min(record.size(), sizeof event));
+  event.set(Event::StreamID, event.get(Event::StreamID) & ~name);
+  guests_.fetch_add(1, Order::relaxed);
+  on_record(event);
+}
+
 void Witness::on_note(const platform::Note& note) {
   const auto code = static_cast<driver::Code>(note.code);
   if (note.source == platform::Source::driver &&
@@ -132,7 +140,7 @@ void Witness::on_note(const platform::Note& note) {
 
 std::optional<Access> Witness::on_request(const iommu::PageRequestGroup& group, const iommu::PageRequest& page) {
   const auto matches = [&](const Access& access) {
-    return access.target->device.device.load() == group.device && access.target->at == group.target &&
+    return access.target->device.is(group.device) && access.target->at == group.target &&
            page_of(access.iova) == page_of(page.iova) && access.write == page.write;
   };
   const bool write_to_read_only = page.write;

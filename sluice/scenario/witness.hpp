@@ -12,6 +12,7 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -53,12 +54,15 @@ public:
   void close_waiting(std::size_t actor, std::uint64_t until);
 
   void on_fault(const iommu::Fault& fault) override;
+  // A record as a guest was told of it, whose names for devices are theirs with `name` in them.
+  void on_guest_event(std::span<const std::byte> record, std::uint32_t name);
   // A note of the driver's, which may be of a record that nobody else takes.
   void on_note(const platform::Note& note);
   // A stalled access, or a page that was asked for. What was announced of it.
   std::optional<Access> on_request(const iommu::PageRequestGroup& group, const iommu::PageRequest& page);
 
   std::uint64_t events() const { return events_.load(base::Order::relaxed); }
+  std::uint64_t guests() const { return guests_.load(base::Order::relaxed); } // of those, told to guests
   std::uint64_t explained() const { return explained_.load(base::Order::relaxed); }
 
 private:
@@ -80,6 +84,7 @@ private:
   Explains explains_;
   base::Atomic<std::uint64_t> events_{0};
   base::Atomic<std::uint64_t> explained_{0};
+  base::Atomic<std::uint64_t> guests_{0};
 };
 
 } // namespace sluice::scenario

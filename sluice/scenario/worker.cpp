@@ -29,6 +29,8 @@ LongCounts& LongCounts::operator+=(const LongCounts& other) {
     done[i] += other.done[i];
   }
   replaced += other.replaced;
+  guests += other.guests;
+  guests_stes += other.guests_stes;
   refused_attaches += other.refused_attaches;
   hitless += other.hitless;
   served += other.served;
@@ -107,35 +109,64 @@ bool Worker::step(const Operation& o) {
   return false;
 }
 
+// A guest's name for a device has to be there before, and goes with the last of its STEs.
+bool Worker::may_attach(LongTarget& target, Realm& realm) {
+  const bool again = &realm == target.realm;
+  const bool between_guests = target.realm != nullptr && target.realm->is_guest() && realm.is_guest() && !again;
+  if (target.device.device.load() == nullptr || (again && !realm.is_guest()) || between_guests ||
+      !realm.guests.share()) {
+    return false;
+  }
+  if (!again && is_named(target, realm)) {
+    if (const auto named = realm.name_device(*target.device.device.load(), target.device.streams.front()); !named) {
+      world_.findings.add(Rule::queues, fmt::format("{} has no name in {}: {}", target.describe(), realm.describe(),
+                                                    hosted::name(named.error())));
+    }
+  }
+  return true;
+}
+
+bool Worker::is_named(const LongTarget& target, const Realm& realm) {
+  return realm.is_guest() && target.at.is_rid() && target.device.endpoint != nullptr;
+}
+
 bool Worker::attach(LongTarget& target, Realm& realm) {
   LongDevice& device = target.device;
   if (!device.lock.share()) {
     return false;
   }
-  iommu::Device* const d = device.device.load();
-  if (d == nullptr || &realm == target.realm || !realm.guests.share()) {
+  if (!may_attach(target, realm)) {
     device.lock.unshare();
     return false;
   }
   const std::uint64_t since = world_.moments.next();
   target.is.begin(&realm);
-  const bool replaces = target.realm != nullptr;
-  const iommu::Options hitless{.require_hitless = true};
-  const auto change =
-      replaces ? d->replace(realm.domain(), target.at, hitless) : d->attach(realm.domain(), target.at, hitless);
+  const std::size_t ste = target.ste + 1;
+  const auto change = device.change(realm.domain(ste), target.at, target.realm != nullptr);
   attached(target, realm, change, world_.refusal(target, realm, since, world_.moments.next()));
   if (change) {
     target.is.end();
-    counts_.replaced += replaces ? 1 : 0;
-    if (Realm* const old = std::exchange(target.realm, &realm)) {
-      old->guests.unshare();
-    }
+    target.ste = ste;
   } else {
     target.is.cancel();
-    realm.guests.unshare();
   }
+  settle_attach(target, realm, change.ok());
   device.lock.unshare();
   return change.ok();
+}
+
+void Worker::settle_attach(LongTarget& target, Realm& realm, bool done) {
+  Realm* const old = done ? std::exchange(target.realm, &realm) : &realm;
+  counts_.replaced += done && old != nullptr ? 1 : 0;
+  counts_.guests += done && realm.is_guest() ? 1 : 0;
+  counts_.guests_stes += done && realm.is_guest() && old == &realm ? 1 : 0;
+  if (old == nullptr) {
+    return;
+  }
+  if (old != target.realm && is_named(target, *old)) {
+    world_.leave_guest(target, *old);
+  }
+  old->guests.unshare();
 }
 
 void Worker::attached(const LongTarget& target, const Realm& realm, const base::Result<iommu::Change>& change,
@@ -170,8 +201,11 @@ bool Worker::detach(LongTarget& target) {
   Realm* const realm = std::exchange(target.realm, nullptr);
   if (realm != nullptr) {
     target.is.begin(nullptr);
-    const auto change = device.device.load()->detach(target.at);
+    const auto change = device.detach(target.at);
     target.is.end();
+    if (is_named(target, *realm)) {
+      world_.leave_guest(target, *realm);
+    }
     realm->guests.unshare();
     if (!change || !change->confirmed) {
       world_.findings.add(Rule::queues, fmt::format("{}: detach failed: {}", target.describe(),

@@ -17,6 +17,8 @@ namespace sluice::scenario {
 struct LongCounts {
   std::array<std::uint64_t, Operation::kinds> done{}; // by kind; the rest found nothing to do
   std::uint64_t replaced{};                           // of the attaches
+  std::uint64_t guests{};                             // to guests' STEs
+  std::uint64_t guests_stes{};                        // of those, from one of a guest's to its other
   std::uint64_t refused_attaches{};                   // as they had to be
   std::uint64_t hitless{};
   std::uint64_t served{};
@@ -59,7 +61,10 @@ private:
   };
 
   bool step(const Operation& o);
+  bool may_attach(LongTarget& target, Realm& realm);
+  static bool is_named(const LongTarget& target, const Realm& realm);
   bool attach(LongTarget& target, Realm& realm);
+  void settle_attach(LongTarget& target, Realm& realm, bool done);
   bool detach(LongTarget& target);
   void attached(const LongTarget& target, const Realm& realm, const base::Result<iommu::Change>& change,
                 World::Refusal refusal);

@@ -13,10 +13,12 @@ namespace {
 // In one leaf of the stream table and in others.
 constexpr std::array<std::uint32_t, 3> engine_streams{0x08, 0x10, 0x1f0};
 constexpr std::array<std::uint32_t, 2> stalling_streams{0x20, 0x2f1};
+constexpr std::array<std::uint32_t, 2> group_streams{0x30, 0x1f8}; // one of each member
+constexpr std::size_t all_devices = engine_streams.size() + 2;
 constexpr unsigned pasid_bits = 11;
 // In one leaf of the CD table and in another.
 constexpr std::array<std::uint32_t, 3> pasids{1, 2, 1030};
-constexpr std::array<Realm::Options, 11> realm_options{{{RealmKind::identity},
+constexpr std::array<Realm::Options, 14> realm_options{{{RealmKind::identity},
                                                         {RealmKind::blocked},
                                                         {RealmKind::stage1},
                                                         {RealmKind::stage1},
@@ -26,7 +28,10 @@ constexpr std::array<Realm::Options, 11> realm_options{{{RealmKind::identity},
                                                         {.kind = RealmKind::stage2, .dirty = true},
                                                         {.kind = RealmKind::stage2, .serves = true},
                                                         {RealmKind::process},
-                                                        {RealmKind::process}}};
+                                                        {RealmKind::process},
+                                                        {.kind = RealmKind::process, .shared = true},
+                                                        {RealmKind::guest},
+                                                        {.kind = RealmKind::guest, .serves = true}}};
 
 machine::Config config_for(const WorldConfig& options) {
   machine::Config config;
@@ -37,6 +42,9 @@ machine::Config config_for(const WorldConfig& options) {
   smmu.features.stall_model = 0;
   smmu.features.stall_max = 16;
   smmu.features.substreamid_bits = 12;
+  smmu.features.btm = true;
+  smmu.driver.broadcast = driver::Broadcast::el1;
+  smmu.driver.guest_events = 0; // each event of a guest's devices is looked at
   smmu.driver.stream_bits = 12;
   smmu.driver.page_request_timeout_us = 20'000; // a handler that forgets must not hold up the run
   smmu.streams.assign(engine_streams.begin(), engine_streams.end());
@@ -64,7 +72,7 @@ std::string LongTarget::describe() const {
 
 WorldSize World::size() {
   WorldSize size;
-  size.devices = engine_streams.size() + 1;
+  size.devices = all_devices;
   size.device_targets = pasids.size() + 1;
   size.targets = size.devices * size.device_targets;
   size.spaces = realm_options.size();
@@ -86,7 +94,9 @@ std::string World::describe(const Operation& o) {
   const auto target = [&] {
     const std::uint32_t i = o.first % all.targets;
     const std::uint32_t device = i / all.device_targets;
-    const std::uint32_t stream = device < engine_streams.size() ? engine_streams[device] : stalling_streams[0];
+    const std::uint32_t stream = device < engine_streams.size()    ? engine_streams[device]
+                                 : device == engine_streams.size() ? stalling_streams[0]
+                                                                   : group_streams[0];
     return fmt::format("StreamID {:#x}{}", stream,
                        i % all.device_targets == 0 ? "" : fmt::format(" PASID {}", pasids[i % all.device_targets - 1]));
   };
@@ -118,6 +128,7 @@ std::string World::describe(const Operation& o) {
 
 World::World(const WorldConfig& config, Findings& f)
     : findings{f}, machine{config_for(config)}, node{machine.smmu()}, witness{config.actors, f},
+      broadcasts{node.model(), machine.port().time, false},
       common{node.driver(), machine.clients(), machine.port().platform(), moments, f, witness} {
   machine.port().log.set_sink([this, on_note = config.on_note](const platform::Note& note) {
     witness.on_note(note);
@@ -126,6 +137,8 @@ World::World(const WorldConfig& config, Findings& f)
     }
   });
   common.writers = size().targets;
+  common.broadcasts = &broadcasts;
+  common.guests_streams.assign(engine_streams.begin(), engine_streams.end());
   witness.explain_by([this](const Witness::Announced& a, arch::EventType type) {
     const Answers possible = answers(a.access, a.since, std::min(a.until, moments.next()));
     using enum arch::EventType;
@@ -152,14 +165,18 @@ void World::make_homes() {
 }
 
 void World::make_devices() {
-  for (std::size_t i = 0; i <= engine_streams.size(); ++i) {
+  for (std::size_t i = 0; i < all_devices; ++i) {
     auto device = std::make_unique<LongDevice>();
     if (i < engine_streams.size()) {
       device->endpoint = &node.endpoint(i);
       device->device.store(std::exchange(device->endpoint->device, nullptr)); // its life is ours
       device->streams = {engine_streams[i]};
-    } else {
+    } else if (i == engine_streams.size()) {
       device->streams.assign(stalling_streams.begin(), stalling_streams.end());
+      add(*device);
+    } else {
+      device->streams.assign(group_streams.begin(), group_streams.end());
+      device->group = std::make_unique<iommu::Group>(common.driver);
       add(*device);
     }
     const auto target = [&](iommu::Target at, std::optional<unsigned> context) {
@@ -182,52 +199,100 @@ void World::make_realms() {
   }
 }
 
+base::Result<iommu::Change> LongDevice::change(iommu::Domain& domain, iommu::Target at, bool replaces) {
+  const iommu::Options hitless{.require_hitless = true};
+  if (group) {
+    return replaces ? group->replace(domain, at, hitless) : group->attach(domain, at, hitless);
+  }
+  iommu::Device& d = *device.load();
+  return replaces ? d.replace(domain, at, hitless) : d.attach(domain, at, hitless);
+}
+
+base::Result<iommu::Change> LongDevice::detach(iommu::Target at) {
+  return group ? group->detach(at) : device.load()->detach(at);
+}
+
+iommu::Device* World::add_one(const LongDevice& device, std::span<const std::uint32_t> streams) {
+  const driver::DeviceFacts facts{.may_stall = device.endpoint == nullptr, .pasid_bits = pasid_bits};
+  const auto added =
+      common.driver.add(device.endpoint != nullptr ? &device.endpoint->function : nullptr, streams, facts);
+  if (!added) {
+    findings.add(Rule::queues,
+                 fmt::format("StreamID {:#x} cannot be added: {}", streams.front(), hosted::name(added.error())));
+    return nullptr;
+  }
+  const auto joined = device.group ? device.group->add(**added) : base::Status{};
+  if (!joined) {
+    findings.add(Rule::queues, fmt::format("StreamID {:#x} does not come into its group: {}", streams.front(),
+                                           hosted::name(joined.error())));
+  }
+  return *added;
+}
+
 bool World::add(LongDevice& device) {
   if (!device.lock.take()) {
     return false;
   }
   const bool absent = device.device.load() == nullptr;
   if (absent) {
-    const driver::DeviceFacts facts{.may_stall = device.endpoint == nullptr, .pasid_bits = pasid_bits};
-    const auto added =
-        common.driver.add(device.endpoint != nullptr ? &device.endpoint->function : nullptr, device.streams, facts);
-    if (added) {
-      device.device.store(*added);
-    } else {
-      findings.add(Rule::queues, fmt::format("StreamID {:#x} cannot be added: {}", device.streams.front(),
-                                             hosted::name(added.error())));
+    const std::span all{device.streams};
+    device.device.store(add_one(device, device.group ? all.first(1) : all));
+    if (device.group) {
+      device.second.store(add_one(device, all.last(1)));
     }
   }
   device.lock.give();
   return absent;
 }
 
+void World::remove_one(base::Atomic<iommu::Device*>& device, std::uint32_t stream) {
+  iommu::Device* const d = device.exchange(nullptr);
+  const auto removed = d != nullptr ? common.driver.remove(*d) : base::Status{};
+  if (!removed) {
+    findings.add(Rule::queues,
+                 fmt::format("StreamID {:#x} cannot be removed: {}", stream, hosted::name(removed.error())));
+  }
+}
+
+void World::leave_guest(LongTarget& target, Realm& realm) {
+  if (const auto left = realm.forget_device(*target.device.device.load()); !left) {
+    findings.add(Rule::queues, fmt::format("{} does not leave {}: {}", target.describe(), realm.describe(),
+                                           hosted::name(left.error())));
+  }
+}
+
 bool World::remove(LongDevice& device) {
   if (!device.lock.take()) {
     return false;
   }
-  const bool there = device.device.load() != nullptr;
-  if (there) {
+  iommu::Device* const d = device.device.load();
+  if (d != nullptr) {
     std::vector<LongTarget*> mine;
     for (const auto& target : targets) {
       if (&target->device == &device && target->realm != nullptr) {
         mine.push_back(target.get());
         target->is.begin(nullptr);
+        if (device.group || target->realm->is_guest()) { // else removal detaches
+          static_cast<void>(device.detach(target->at));
+        }
+        if (target->realm->is_guest()) {
+          leave_guest(*target, *target->realm);
+        }
       }
     }
-    const auto removed = common.driver.remove(*device.device.load());
-    if (!removed) {
-      findings.add(Rule::queues, fmt::format("StreamID {:#x} cannot be removed: {}", device.streams.front(),
-                                             hosted::name(removed.error())));
+    if (device.group) {
+      static_cast<void>(device.group->remove(*d));
+      static_cast<void>(device.group->remove(*device.second.load()));
+      remove_one(device.second, device.streams.back());
     }
-    device.device.store(nullptr);
+    remove_one(device.device, device.streams.front());
     for (LongTarget* target : mine) {
       target->is.end();
       std::exchange(target->realm, nullptr)->guests.unshare();
     }
   }
   device.lock.give();
-  return there;
+  return d != nullptr;
 }
 
 Answers World::answers(const Access& access, std::uint64_t first, std::uint64_t last) const {
@@ -260,13 +325,15 @@ World::Refusal World::refusal(const LongTarget& target, const Realm& realm, std:
                               std::uint64_t last) const {
   const bool rid = target.at.is_rid();
   const bool cd = realm.options().kind == RealmKind::stage1 || realm.options().kind == RealmKind::process;
-  if ((!rid && !cd) || (rid && realm.options().kind == RealmKind::process)) {
+  // A guest has one name for a device, and so none for one of several StreamIDs.
+  const bool no_name = realm.is_guest() && target.device.endpoint == nullptr;
+  if ((!rid && !cd) || (rid && realm.options().kind == RealmKind::process) || no_name) {
     return Refusal::certain;
   }
   if (realm.options().kind == RealmKind::process && realm.ended()) {
     return Refusal::possible;
   }
-  if (rid && realm.options().kind != RealmKind::stage2) {
+  if (rid && !has_whole_ste(realm.options().kind)) {
     return Refusal::wrong;
   }
   Refusal refusal = Refusal::wrong;
@@ -277,7 +344,7 @@ World::Refusal World::refusal(const LongTarget& target, const Realm& realm, std:
     bool conflicts = false;
     bool agrees = false;
     const bool known = other->is.between(first, last, [&](const Realm* r, std::uint64_t, std::uint64_t) {
-      const bool conflict = rid ? r != nullptr : r != nullptr && r->options().kind == RealmKind::stage2;
+      const bool conflict = rid ? r != nullptr : r != nullptr && has_whole_ste(r->options().kind);
       (conflict ? conflicts : agrees) = true;
     });
     if (conflicts && !agrees && known) {

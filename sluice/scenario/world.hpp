@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sluice/iommu/group.hpp>
+#include <sluice/machine/broadcasts.hpp>
 #include <sluice/machine/machine.hpp>
 #include <sluice/scenario/operation.hpp>
 #include <sluice/scenario/realm.hpp>
@@ -8,16 +10,25 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace sluice::scenario {
 
-// A requester that comes and goes: a copy engine with an ATC behind PCIe, or a device whose accesses may stall.
+// Requesters that come and go together: a copy engine with an ATC behind PCIe, or a device whose accesses may stall, or
+// two of these that cannot be told apart.
 struct LongDevice {
-  machine::Endpoint* endpoint{}; // null: the latter
+  machine::Endpoint* endpoint{}; // null: one of the latter
   std::vector<std::uint32_t> streams;
   base::Atomic<iommu::Device*> device{nullptr}; // null: removed
   TryLock lock;                                 // shared by who changes one of its targets
+  std::unique_ptr<iommu::Group> group;          // null: it is alone
+  base::Atomic<iommu::Device*> second{nullptr}; // of the group
+
+  bool is(const iommu::Device* d) const { return d != nullptr && (d == device.load() || d == second.load()); }
+  // While it is there and the lock is held: by itself or by its group.
+  base::Result<iommu::Change> change(iommu::Domain& domain, iommu::Target at, bool replaces);
+  base::Result<iommu::Change> detach(iommu::Target at);
 };
 
 struct LongTarget {
@@ -26,6 +37,7 @@ struct LongTarget {
   std::optional<unsigned> context; // of the engine
   Timeline<Realm*> is;             // null: nothing is attached
   Realm* realm{};                  // its actor's, or with the device's lock
+  std::size_t ste{};               // likewise: which of a guest's
 
   std::string describe() const;
 };
@@ -84,6 +96,7 @@ public:
   machine::Machine machine;
   machine::SmmuNode& node;
   Witness witness;
+  machine::SmmuBroadcasts broadcasts;
   Common common;
   std::vector<std::unique_ptr<LongDevice>> devices;
   std::vector<std::unique_ptr<LongTarget>> targets;
@@ -92,8 +105,12 @@ public:
   // False: it is there already, or gone, or somebody is at it.
   bool remove(LongDevice& device);
   bool add(LongDevice& device);
+  // A device that was at a guest's STE is no more.
+  void leave_guest(LongTarget& target, Realm& realm);
 
 private:
+  iommu::Device* add_one(const LongDevice& device, std::span<const std::uint32_t> streams);
+  void remove_one(base::Atomic<iommu::Device*>& device, std::uint32_t stream);
   void make_homes();
   void make_devices();
   void make_realms();

@@ -70,6 +70,11 @@ TEST(LongJobWork, IsDoneOfEachKind) {
   EXPECT_NE(report.counts.pages_served, 0U);
   EXPECT_NE(report.driver.atc_invalidations, 0U);
   EXPECT_NE(report.driver.invalidations_by_range, 0U);
+  EXPECT_NE(report.smmu.broadcasts, 0U);
+  EXPECT_NE(report.driver.asids_moved, 0U) << "a process came with an ASID that a domain had";
+  EXPECT_NE(report.counts.guests, 0U);
+  EXPECT_NE(report.counts.guests_stes, 0U);
+  EXPECT_NE(report.guests_events, 0U);
   // Each group of ours is of one page.
   const auto& pages = report.driver.page_requests;
   EXPECT_EQ(report.driver.stalls + report.driver.pages_requested, pages.groups + pages.refused + pages.overflowed);

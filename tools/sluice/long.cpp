@@ -101,10 +101,15 @@ std::string table(const Outcome& outcome) {
   row(out, "  done", "{}", kinds);
   row(out, "  attached", "{} in another's place, {} hitless, {} refused as they had to be", grouped(c.replaced),
       grouped(c.hitless), grouped(c.refused_attaches));
+  row(out, "  guests", "{} to STEs of guests, {} of these from one STE to the same guest's other", grouped(c.guests),
+      grouped(c.guests_stes));
   row(out, "accesses", "{} served, {} refused, {} stalled, {} during a change, {} not judged", grouped(c.served),
       grouped(c.refused), grouped(c.stalled), grouped(c.during), grouped(c.unknown));
   row(out, "pages", "{} asked for by endpoints, {} served", grouped(c.pages_asked), grouped(c.pages_served));
-  row(out, "events", "{}, {} of them expected", grouped(r.events), grouped(r.events_explained));
+  row(out, "events", "{}, {} of them expected, {} told to guests", grouped(r.events), grouped(r.events_explained),
+      grouped(r.guests_events));
+  row(out, "processors", "{} broadcasts, {} domains gave their ASIDs to processes", grouped(r.smmu.broadcasts),
+      grouped(r.driver.asids_moved));
   row(out, "commands", "{} by the driver, {} by the SMMU, of them {} ATC_INVs and {} SYNCs", grouped(r.driver.commands),
       grouped(r.smmu.commands), grouped(r.driver.atc_invalidations), grouped(r.driver.syncs));
   row(out, "detectors", "{} stale uses, {} faults of software", grouped(r.stale_uses), grouped(r.software_faults));
@@ -129,6 +134,7 @@ Json data(const LongArguments& arguments, const Outcome& outcome) {
            {"seconds", r.seconds},
            {"done", done},
            {"attaches", {{"replaced", c.replaced}, {"hitless", c.hitless}, {"refused", c.refused_attaches}}},
+           {"guests", {{"attached", c.guests}, {"between_stes", c.guests_stes}, {"events", r.guests_events}}},
            {"accesses",
             {{"served", c.served},
              {"refused", c.refused},
