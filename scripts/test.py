@@ -14,6 +14,10 @@ from steps.qemu import guest, newer_qemu, qemu_differences
 from steps.report import LOGS, ROOT, Report, log_path
 
 NO_HEADERS = 77  # scripts/uapi.py
+LONG_RUNS = [("one actor", ["--seed", "11", "--threads", "1"]), ("four actors", ["--seed", "12", "--threads", "4"]),
+             ("free threads", ["--threads", "3"]), ("free threads again", ["--threads", "3"])]
+LONG_OPERATIONS = "20000"  # of each: seconds, also with a sanitizer
+LONG_SECONDS = 180  # what fails is made shorter
 FUZZED = ["model"]  # the threads of the target iommufd have no order that repeats
 FUZZ_RUNS = "12000"  # of each target; no limit in time, which would make other inputs of a slower machine
 
@@ -33,6 +37,13 @@ def uapi_headers(report, required):
         return
     report.end(start, "ok" if status == 0 else "FAILED")
     report.count("the kernel's headers are required and are not there" if status == NO_HEADERS else name, status == 0, log)
+
+
+def long_runs(report, preset, wrapper=()):
+    """Thousands of operations by chance under traffic. The log of one that fails has its seed."""
+    tool = os.path.join(ROOT, "build", preset, "sluice")
+    for name, arguments in LONG_RUNS:
+        report.check(f"{preset}: long run, {name}", [*wrapper, tool, "run", "long", "--ops", LONG_OPERATIONS, *arguments], LONG_SECONDS)
 
 
 def try_mutants(report):
@@ -82,11 +93,15 @@ def main():
     guest(report, ["all"] if options.all else ["nested", "model"], require_fetched)
     newer_qemu(report)
     qemu_differences(report, options.all, require_fetched)
-    threads(report, options.require_tsan or os.environ.get("CI") == "true")
+    tsan = threads(report, options.require_tsan or os.environ.get("CI") == "true")
     bare_metal(report)
     if options.all:
+        long_runs(report, "release")
+        if tsan is not None and build(report, "tsan", "sluice"):
+            long_runs(report, "tsan", tsan)
         build(report, "asan")
         ctest(report, "asan")
+        long_runs(report, "asan")
         build(report, "explore", "explore-tests")
         ctest(report, "explore", "-L", "explore")
         consumer(report)

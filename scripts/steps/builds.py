@@ -78,6 +78,7 @@ def tsan_wrapper():
 
 
 def threads(report, required):
+    """How TSan runs here, or None if it does not."""
     name = "tsan"
     wrapper = tsan_wrapper()
     if wrapper is None:
@@ -86,6 +87,7 @@ def threads(report, required):
             report.count("tsan is required and did not run", False)
         else:
             report.skipped += 1
-        return
+        return None
     build(report, "tsan", "threads-tests")
     ctest(report, "tsan", "-L", "threads", wrapper=wrapper)
+    return wrapper

@@ -14,7 +14,8 @@ enum class Code : std::uint16_t {
   irq_ctrl_timed_out, // IRQ_CTRL as written, IRQ_CTRLACK
   gbpa_timed_out,     // GBPA
   no_irq,             // line: the port has none such, or it is taken
-  queue_shrunk,       // 0: commands, 1: events, 2: page requests; log2 wanted, log2 made
+  no_message,   // line, base::Errc of the port, or its address, which the SMMU cannot write: there is only its wire
+  queue_shrunk, // 0: commands, 1: events, 2: page requests; log2 wanted, log2 made
   // Command queue
   sync_timed_out,      // position, CMDQ_PROD, CMDQ_CONS
   space_timed_out,     // position, CMDQ_PROD, CMDQ_CONS

@@ -57,12 +57,14 @@ public:
   void recover();
 
   std::uint64_t commands() const { return published_.load(base::Order::relaxed); }
-  std::uint64_t syncs() const { return syncs_.load(base::Order::relaxed); }
+  std::uint64_t syncs() const { return syncs_.load(base::Order::relaxed) + inner_syncs_.load(base::Order::relaxed); }
   std::uint64_t doorbells() const { return doorbells_.load(base::Order::relaxed); }
   std::uint64_t failures() const { return failures_.count(); }
   std::uint64_t atc_invalidations() const { return atc_invalidations_.load(base::Order::relaxed); }
   // Who submits them counts them.
   void count_atc_invalidations(std::uint64_t n) { atc_invalidations_.fetch_add(n, base::Order::relaxed); }
+  // And CMD_SYNCs among them.
+  void count_inner_syncs(std::uint64_t n) { inner_syncs_.fetch_add(n, base::Order::relaxed); }
 
 private:
   using Order = base::Order;
@@ -133,6 +135,7 @@ private:
   base::Atomic<std::uint64_t> doorbells_{0};
   alignas(64) base::Atomic<std::uint64_t> consumed_{0}; // positions below are consumed; seldom up to date
   base::Atomic<std::uint64_t> atc_invalidations_{0};
+  base::Atomic<std::uint64_t> inner_syncs_{0};
 };
 
 } // namespace sluice::driver

@@ -23,7 +23,8 @@ enum class Broadcast : std::uint8_t {
   el2_e2h, // a kernel at EL2 with FEAT_VHE: all first stages of ours are then in that StreamWorld. Needs IDR0.Hyp
 };
 
-// A wire of the SMMU, if it is connected. Without one somebody calls Smmu::poll.
+// A line of the system for one of the SMMU's interrupts, if there is one: a wire or, with IDR0.MSI, a message that
+// raises the line. Without one somebody calls Smmu::poll.
 struct Wire {
   bool connected{};
   platform::IrqLine line{};
@@ -44,6 +45,7 @@ struct Config {
   Wire event_wire{};
   Wire gerror_wire{};
   Wire page_request_wire{};
+  bool messages{true};             // where SMMU and port have them; a wire may raise the line besides
   unsigned command_queue_log2{10}; // entries; IDR1 may say less, and less is taken where memory is short
   unsigned event_queue_log2{10};
   unsigned page_request_queue_log2{10};

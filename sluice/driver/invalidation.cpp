@@ -39,6 +39,7 @@ Invalidation::Invalidation(const pagetable::Gather& gather, Tag tag, Granule gra
 // from making more of them.
 void Invalidation::add_nested(Tag tag) {
   commands_[count_++] = cmd::sync();
+  syncs_ = 1;
   commands_[count_++] = cmd::tlbi_nh_all(tag.id);
 }
 

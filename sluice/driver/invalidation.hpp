@@ -33,6 +33,7 @@ public:
   // All that `gather` names. `ranges`: IDR3.RIL.
   Invalidation(const pagetable::Gather& gather, Tag tag, arch::Granule granule, bool ranges);
   std::span<const arch::Command> commands() const { return {commands_.data(), count_}; }
+  std::uint64_t syncs() const { return syncs_; } // among them
   // Not more is named than has to go, but for what a range rounds up.
   bool by_address() const { return by_address_; }
   bool by_range() const { return by_range_; }
@@ -45,6 +46,7 @@ private:
 
   std::array<arch::Command, max_invalidations + 2> commands_{};
   std::size_t count_{};
+  std::uint64_t syncs_{};
   bool by_address_{};
   bool by_range_{};
 };

@@ -116,6 +116,7 @@ Status PagingDomain::tell(const pagetable::Gather& gather, bool everything, Tag 
       everything ? Invalidation{tag}
                  : Invalidation{gather, tag, table_->config().granule, parts_.capabilities.range_invalidate};
   parts_.invalidations.count(todo);
+  parts_.commands.count_inner_syncs(todo.syncs());
   return parts_.commands.submit(todo.commands());
 }
 

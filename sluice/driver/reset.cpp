@@ -187,26 +187,21 @@ Status Smmu::start_interrupts() {
   if (!off) {
     return off;
   }
-  if (has(p.capabilities.id, Feature::msi)) { // 3.18: UNKNOWN after reset; address 0 sends none
-    p.registers.write(GERROR_IRQ_CFG0{});
-    p.registers.write(EVENTQ_IRQ_CFG0{});
-  }
   const bool page_requests = p.page_request_queue.works();
   if (page_requests) {
-    if (has(p.capabilities.id, Feature::msi)) {
-      p.registers.write(PRIQ_IRQ_CFG0{});
-    }
-    p.registers.write(PRIQ_IRQ_CFG2{}); // LO: when it is no longer empty
-    const auto pages = page_request_handler_.connect(p.config.page_request_wire);
+    const auto pages =
+        start_interrupt<PRIQ_IRQ_CFG0, PRIQ_IRQ_CFG1, PRIQ_IRQ_CFG2>(page_request_handler_, p.config.page_request_wire);
     if (!pages) {
       return pages;
     }
   }
-  const auto events = event_handler_.connect(p.config.event_wire);
+  const auto events =
+      start_interrupt<EVENTQ_IRQ_CFG0, EVENTQ_IRQ_CFG1, EVENTQ_IRQ_CFG2>(event_handler_, p.config.event_wire);
   if (!events) {
     return events;
   }
-  const auto errors = gerror_handler_.connect(p.config.gerror_wire);
+  const auto errors =
+      start_interrupt<GERROR_IRQ_CFG0, GERROR_IRQ_CFG1, GERROR_IRQ_CFG2>(gerror_handler_, p.config.gerror_wire);
   if (!errors) {
     return errors;
   }
@@ -215,6 +210,48 @@ Status Smmu::start_interrupts() {
                           .with(IRQ_CTRL::GERROR_IRQEN, p.config.gerror_wire.connected)
                           .with(IRQ_CTRL::PRIQ_IRQEN, page_requests && p.config.page_request_wire.connected);
   return wanted.raw() == 0 ? Status{} : p.handshake.irq_ctrl(wanted);
+}
+
+// 3.18; 6.3.18: written while the interrupt's enable and its acknowledgement are 0.
+template <class Cfg0, class Cfg1, class Cfg2>
+Status Smmu::start_interrupt(Handler& handler, const Wire& wire) {
+  Parts& p = *parts_;
+  const auto connected = handler.connect(wire);
+  if (!connected) {
+    return connected;
+  }
+  Cfg2 how{};
+  if (has(p.capabilities.id, Feature::msi)) {
+    p.registers.write(Cfg0{}); // UNKNOWN after reset; address 0 sends none
+    const bool wanted = p.config.messages && handler.connected();
+    const auto message = wanted ? platform().irq.message(wire.line) : Result<platform::IrqMessage>{Errc::unsupported};
+    if (wanted && fits(message, wire)) {
+      how.set(Cfg2::MemAttr, MemAttr::device_ngnre).set(Cfg2::SH, Shareability::outer);
+      p.registers.write(Cfg1{}.with(Cfg1::DATA, message->data));
+      p.registers.write(how);
+      p.registers.write(Cfg0{}.with(Cfg0::ADDR, message->address));
+      return {};
+    }
+  }
+  if constexpr (Cfg2::offset == PRIQ_IRQ_CFG2::offset) {
+    p.registers.write(how); // LO: when the queue is no longer empty
+  }
+  return {};
+}
+
+// Else there is the wire, if the SMMU has any.
+bool Smmu::fits(const Result<platform::IrqMessage>& message, const Wire& wire) {
+  Parts& p = *parts_;
+  if (!message) {
+    p.health.warn(Code::no_message, wire.line, static_cast<std::uint64_t>(message.error()));
+    return false;
+  }
+  const std::uint64_t address = message->address;
+  if (address == 0 || address % 4 != 0 || address >> p.capabilities.output_bits != 0) { // 3.4.3
+    p.health.warn(Code::no_message, wire.line, 0, address);
+    return false;
+  }
+  return true;
 }
 
 Status Smmu::Handler::connect(const Wire& wire) {

@@ -83,6 +83,7 @@ private:
     void on_irq() override { (smmu_.*run_)(); }
     base::Status connect(const Wire& wire);
     void disconnect();
+    bool connected() const { return connected_; }
 
   private:
     Smmu& smmu_;
@@ -95,6 +96,9 @@ private:
   base::Status start();
   base::Status start_commands();
   base::Status start_interrupts();
+  template <class Cfg0, class Cfg1, class Cfg2>
+  base::Status start_interrupt(Handler& handler, const Wire& wire);
+  bool fits(const base::Result<platform::IrqMessage>& message, const Wire& wire);
   void program_attributes();
   bool stop();
 

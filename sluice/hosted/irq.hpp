@@ -19,6 +19,22 @@ public:
 
   base::Status connect(platform::IrqLine line, platform::IrqHandler& handler) override;
   void disconnect(platform::IrqLine line) override;
+  // A register that stands for an interrupt controller: the number of a line, written there, raises it.
+  static constexpr std::uint64_t doorbell = 0x0820'0040;
+  base::Result<platform::IrqMessage> message(platform::IrqLine line) override {
+    if (line >= lines_.size()) {
+      return base::Errc::not_found;
+    }
+    return platform::IrqMessage{doorbell, line};
+  }
+  // A message arrives. False: it is none for a line.
+  bool write(std::uint64_t address, std::uint32_t data) {
+    const bool ours = address == doorbell && data < lines_.size();
+    if (ours) {
+      raise(data);
+    }
+    return ours;
+  }
 
   // From any thread; never waits. A line that does not exist is ignored, as a write to an absent interrupt is.
   void raise(platform::IrqLine line);

@@ -90,7 +90,7 @@ bool Bus::compare_exchange64(std::uint64_t address, const model::Attributes&, st
 
 bool Bus::message(const model::BusAccess& access, std::uint32_t data) {
   base::dma_publish(); // 3.18: what the message tells of is in memory before it
-  return write(access, &data);
+  return irq_.write(access.address, data) || write(access, &data);
 }
 
 } // namespace sluice::machine

@@ -28,7 +28,7 @@ public:
   bool read64(std::uint64_t address, const model::Attributes& attributes, std::uint64_t& value) override;
   bool compare_exchange64(std::uint64_t address, const model::Attributes& attributes, std::uint64_t& expected,
                           std::uint64_t desired) override;
-  // There is no doorbell on this bus: a message lies in RAM, where whoever waits for it may look.
+  // To the driver's interrupt controller, or into RAM, where whoever waits for it may look.
   bool message(const model::BusAccess& access, std::uint32_t data) override;
   void pulse(model::Wire wire) override { irq_.raise(first_line_ + static_cast<platform::IrqLine>(wire)); }
 

@@ -45,7 +45,9 @@ class GuestLines final : public vsmmu::Interrupts {
 public:
   GuestLines(hosted::Irq& irq, GuestRam& ram) : irq_{irq}, ram_{ram} {}
 
-  bool message(std::uint64_t address, std::uint32_t data) override { return ram_.write(address, &data, sizeof data); }
+  bool message(std::uint64_t address, std::uint32_t data) override {
+    return irq_.write(address, data) || ram_.write(address, &data, sizeof data);
+  }
   void pulse(vsmmu::Wire wire) override { irq_.raise(line(wire)); }
   static platform::IrqLine line(vsmmu::Wire wire) { return static_cast<platform::IrqLine>(wire); }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sluice/arch/command.hpp>
 #include <sluice/iommu/domain.hpp>
 #include <sluice/iommu/virtual.hpp>
 #include <sluice/pagetable/page_table.hpp>
@@ -9,10 +10,6 @@
 #include <array>
 #include <cstdint>
 #include <span>
-
-namespace sluice::arch {
-struct Command;
-}
 
 namespace sluice::scenario {
 

@@ -1,7 +1,5 @@
 #include <sluice/scenario/world.hpp>
 
-#include <sluice/hosted/errc.hpp>
-
 #include <fmt/format.h>
 
 #include <array>
@@ -15,7 +13,6 @@ constexpr std::array<std::uint32_t, 3> engine_streams{0x08, 0x10, 0x1f0};
 constexpr std::array<std::uint32_t, 2> stalling_streams{0x20, 0x2f1};
 constexpr std::array<std::uint32_t, 2> group_streams{0x30, 0x1f8}; // one of each member
 constexpr std::size_t all_devices = engine_streams.size() + 2;
-constexpr unsigned pasid_bits = 11;
 // In one leaf of the CD table and in another.
 constexpr std::array<std::uint32_t, 3> pasids{1, 2, 1030};
 constexpr std::array<Realm::Options, 14> realm_options{{{RealmKind::identity},
@@ -48,7 +45,7 @@ machine::Config config_for(const WorldConfig& options) {
   smmu.driver.stream_bits = 12;
   smmu.driver.page_request_timeout_us = 20'000; // a handler that forgets must not hold up the run
   smmu.streams.assign(engine_streams.begin(), engine_streams.end());
-  smmu.engine.ats.capabilities = {.ats = true, .pasid_bits = pasid_bits, .page_requests = 8};
+  smmu.engine.ats.capabilities = {.ats = true, .pasid_bits = World::pasid_bits, .page_requests = 8};
   smmu.engine.ats.page_wait_us = 20'000'000;
   smmu.engine.contexts = pasids.size();
   smmu.knobs.watch_stale = options.watch;
@@ -197,102 +194,6 @@ void World::make_realms() {
   for (const Realm::Options& options : realm_options) {
     realms.push_back(std::make_unique<Realm>(common, options, static_cast<std::uint32_t>(realms.size())));
   }
-}
-
-base::Result<iommu::Change> LongDevice::change(iommu::Domain& domain, iommu::Target at, bool replaces) {
-  const iommu::Options hitless{.require_hitless = true};
-  if (group) {
-    return replaces ? group->replace(domain, at, hitless) : group->attach(domain, at, hitless);
-  }
-  iommu::Device& d = *device.load();
-  return replaces ? d.replace(domain, at, hitless) : d.attach(domain, at, hitless);
-}
-
-base::Result<iommu::Change> LongDevice::detach(iommu::Target at) {
-  return group ? group->detach(at) : device.load()->detach(at);
-}
-
-iommu::Device* World::add_one(const LongDevice& device, std::span<const std::uint32_t> streams) {
-  const driver::DeviceFacts facts{.may_stall = device.endpoint == nullptr, .pasid_bits = pasid_bits};
-  const auto added =
-      common.driver.add(device.endpoint != nullptr ? &device.endpoint->function : nullptr, streams, facts);
-  if (!added) {
-    findings.add(Rule::queues,
-                 fmt::format("StreamID {:#x} cannot be added: {}", streams.front(), hosted::name(added.error())));
-    return nullptr;
-  }
-  const auto joined = device.group ? device.group->add(**added) : base::Status{};
-  if (!joined) {
-    findings.add(Rule::queues, fmt::format("StreamID {:#x} does not come into its group: {}", streams.front(),
-                                           hosted::name(joined.error())));
-  }
-  return *added;
-}
-
-bool World::add(LongDevice& device) {
-  if (!device.lock.take()) {
-    return false;
-  }
-  const bool absent = device.device.load() == nullptr;
-  if (absent) {
-    const std::span all{device.streams};
-    device.device.store(add_one(device, device.group ? all.first(1) : all));
-    if (device.group) {
-      device.second.store(add_one(device, all.last(1)));
-    }
-  }
-  device.lock.give();
-  return absent;
-}
-
-void World::remove_one(base::Atomic<iommu::Device*>& device, std::uint32_t stream) {
-  iommu::Device* const d = device.exchange(nullptr);
-  const auto removed = d != nullptr ? common.driver.remove(*d) : base::Status{};
-  if (!removed) {
-    findings.add(Rule::queues,
-                 fmt::format("StreamID {:#x} cannot be removed: {}", stream, hosted::name(removed.error())));
-  }
-}
-
-void World::leave_guest(LongTarget& target, Realm& realm) {
-  if (const auto left = realm.forget_device(*target.device.device.load()); !left) {
-    findings.add(Rule::queues, fmt::format("{} does not leave {}: {}", target.describe(), realm.describe(),
-                                           hosted::name(left.error())));
-  }
-}
-
-bool World::remove(LongDevice& device) {
-  if (!device.lock.take()) {
-    return false;
-  }
-  iommu::Device* const d = device.device.load();
-  if (d != nullptr) {
-    std::vector<LongTarget*> mine;
-    for (const auto& target : targets) {
-      if (&target->device == &device && target->realm != nullptr) {
-        mine.push_back(target.get());
-        target->is.begin(nullptr);
-        if (device.group || target->realm->is_guest()) { // else removal detaches
-          static_cast<void>(device.detach(target->at));
-        }
-        if (target->realm->is_guest()) {
-          leave_guest(*target, *target->realm);
-        }
-      }
-    }
-    if (device.group) {
-      static_cast<void>(device.group->remove(*d));
-      static_cast<void>(device.group->remove(*device.second.load()));
-      remove_one(device.second, device.streams.back());
-    }
-    remove_one(device.device, device.streams.front());
-    for (LongTarget* target : mine) {
-      target->is.end();
-      std::exchange(target->realm, nullptr)->guests.unshare();
-    }
-  }
-  device.lock.give();
-  return d != nullptr;
 }
 
 Answers World::answers(const Access& access, std::uint64_t first, std::uint64_t last) const {

@@ -72,6 +72,8 @@ struct WorldConfig {
 // The machine of a long run with all that is in it, and what is known of it at each moment.
 class World {
 public:
+  static constexpr unsigned pasid_bits = 11;
+
   // Throws hosted::SetupError, machine::DriverRefused.
   World(const WorldConfig& config, Findings& findings);
   World(const World&) = delete;

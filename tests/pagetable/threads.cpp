@@ -187,5 +187,28 @@ TEST(PageTableThreads, NoDirtyMarkIsLost) {
   }
 }
 
+// What page_table.hpp promises of maps of one page that do not exclude each other: one of them stays.
+TEST(PageTableThreads, OfTwoMapsOfOnePageOneStaysAndOneUnmapRemovesIt) {
+  Rig rig;
+  auto table = rig.table({});
+  for (unsigned round = 0; round < 200; ++round) {
+    std::barrier start{2};
+    std::atomic<unsigned> done{0};
+    run(2, [&](unsigned me) {
+      start.arrive_and_wait();
+      const platform::ReadSection section{rig.sync};
+      const auto mapped = table->map(gib, (1 + me) * mib, 4 * kib, rw);
+      EXPECT_TRUE(mapped.ok() || mapped.error() == Errc::already_mapped);
+      done += mapped.ok() ? 1 : 0;
+    });
+    EXPECT_GE(done, 1U);
+    const auto there = table->iova_to_phys(gib);
+    ASSERT_TRUE(there.ok());
+    EXPECT_TRUE(*there == mib || *there == 2 * mib);
+    EXPECT_TRUE(complete(unmap(*table, gib, 4 * kib), 4 * kib));
+    EXPECT_TRUE(stopped(unmap(*table, gib, 4 * kib), Errc::not_mapped));
+  }
+}
+
 } // namespace
 } // namespace sluice::pagetable::test
