@@ -81,6 +81,10 @@ Operation draw(const WorldSize& size, std::uint32_t actor, std::uint32_t actors,
   case Step::detach:
     o.first = own_target(random, size, actor, actors);
     o.second = draw_space(random, size, o.first);
+    if (o.first / size.device_targets == size.seldom_pasids && o.first % size.device_targets != 0 &&
+        !random.one_in(8)) {
+      o.kind = Step::detach;
+    }
     break;
   case Step::remove:
   case Step::add:

@@ -54,6 +54,7 @@ struct WorldSize {
   std::uint32_t spaces{};
   std::uint32_t cells{};                      // of each space
   std::uint32_t device_targets{};             // of each device, the first of which has no PASID
+  std::uint32_t seldom_pasids{};              // a device whose RID mostly may have what leaves no room for PASIDs
   std::vector<std::uint32_t> without_pasid{}; // spaces that go with such a target
   std::vector<std::uint32_t> with_pasid{};    // and with the others
 };

@@ -77,7 +77,7 @@ bool Worker::step(const Operation& o) {
   case Step::access:
     return access(o);
   case Step::attach:
-    return attach(pick(world_.targets, o.first), pick(world_.realms, o.second));
+    return attach(pick(world_.targets, o.first), pick(world_.realms, o.second), o.details % 2 == 0);
   case Step::detach:
     return detach(pick(world_.targets, o.first));
   case Step::map:
@@ -130,11 +130,13 @@ bool Worker::is_named(const LongTarget& target, const Realm& realm) {
   return realm.is_guest() && target.at.is_rid() && target.device.endpoint != nullptr;
 }
 
-bool Worker::attach(LongTarget& target, Realm& realm) {
+// `stay`: at a guest, whose other STE it gets.
+bool Worker::attach(LongTarget& target, Realm& wanted, bool stay) {
   LongDevice& device = target.device;
   if (!device.lock.share()) {
     return false;
   }
+  Realm& realm = stay && target.realm != nullptr && target.realm->is_guest() ? *target.realm : wanted;
   if (!may_attach(target, realm)) {
     device.lock.unshare();
     return false;

@@ -63,7 +63,7 @@ private:
   bool step(const Operation& o);
   bool may_attach(LongTarget& target, Realm& realm);
   static bool is_named(const LongTarget& target, const Realm& realm);
-  bool attach(LongTarget& target, Realm& realm);
+  bool attach(LongTarget& target, Realm& wanted, bool stay);
   void settle_attach(LongTarget& target, Realm& realm, bool done);
   bool detach(LongTarget& target);
   void attached(const LongTarget& target, const Realm& realm, const base::Result<iommu::Change>& change,

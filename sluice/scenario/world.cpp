@@ -74,6 +74,7 @@ WorldSize World::size() {
   size.targets = size.devices * size.device_targets;
   size.spaces = realm_options.size();
   size.cells = cell_pages.size();
+  size.seldom_pasids = 1;
   for (std::uint32_t i = 0; i < size.spaces; ++i) {
     const RealmKind kind = realm_options[i].kind;
     if (kind != RealmKind::process) {

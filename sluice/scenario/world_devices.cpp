@@ -55,8 +55,9 @@ bool World::add(LongDevice& device) {
 }
 
 void World::remove_one(base::Atomic<iommu::Device*>& device, std::uint32_t stream) {
-  iommu::Device* const d = device.exchange(nullptr);
+  iommu::Device* const d = device.load();
   const auto removed = d != nullptr ? common.driver.remove(*d) : base::Status{};
+  device.store(nullptr); // until then records of it may come to the witness
   if (!removed) {
     findings.add(Rule::queues,
                  fmt::format("StreamID {:#x} cannot be removed: {}", stream, hosted::name(removed.error())));

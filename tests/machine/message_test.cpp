@@ -23,7 +23,7 @@ Config messages_alone() {
   return c;
 }
 
-struct MessageThreads : testing::Test {
+struct SmmuMessageThreads : testing::Test {
   bool soon(const std::function<bool()>& done) {
     return platform::wait_until(machine.port().time, 10'000'000, [&] { return done(); });
   }
@@ -33,7 +33,7 @@ struct MessageThreads : testing::Test {
   SmmuNode& node{machine.smmu()};
 };
 
-TEST_F(MessageThreads, AnEventComesToItsHandler) {
+TEST_F(SmmuMessageThreads, AnEventComesToItsHandler) {
   auto& domain = **node.driver().make_paging({});
   ASSERT_TRUE(node.endpoint(0).device->attach(domain));
   {
@@ -48,7 +48,7 @@ TEST_F(MessageThreads, AnEventComesToItsHandler) {
   ASSERT_TRUE(domain.destroy());
 }
 
-TEST_F(MessageThreads, APageRequestComesToItsQueue) {
+TEST_F(SmmuMessageThreads, APageRequestComesToItsQueue) {
   auto& domain = **node.driver().make_paging({.page_requests = true});
   ASSERT_TRUE(node.endpoint(0).device->attach(domain));
   {
@@ -62,7 +62,7 @@ TEST_F(MessageThreads, APageRequestComesToItsQueue) {
 }
 
 // 7.2: an event that cannot be written is a global error.
-TEST_F(MessageThreads, AGlobalErrorIsNoticed) {
+TEST_F(SmmuMessageThreads, AGlobalErrorIsNoticed) {
   auto& domain = **node.driver().make_paging({});
   ASSERT_TRUE(node.endpoint(0).device->attach(domain));
   const auto queue = arch::EVENTQ_BASE::from(node.mmio().read64(arch::EVENTQ_BASE::offset));

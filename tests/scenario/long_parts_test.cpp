@@ -85,7 +85,7 @@ TEST(TryLock, IsForOneOrForMany) {
   EXPECT_TRUE(lock.share());
 }
 
-const WorldSize size{2, 8, 5, 6, 4, {0, 1, 2}, {2, 3}};
+const WorldSize size{2, 8, 5, 6, 4, 1, {0, 1, 2}, {2, 3}};
 
 TEST(Operations, AreReadAsTheyAreWritten) {
   for (const Operation& o : draw_operations(size, 3, 500, hosted::Random{1})) {
