@@ -73,6 +73,9 @@ struct HostConfig {
   std::vector<EngineConfig> engines{};
   hosted::PortConfig port{}; // free threads
   bool without_cache_invalidate{};
+  // Bytes that clients may have mapped for devices in all, by user or by process, as by RLIMIT_MEMLOCK; none: any.
+  std::optional<std::uint64_t> memory_limit{};
+  bool dirty_parents{}; // NEST_PARENT goes with DIRTY_TRACKING, which Linux refuses on an SMMUv3
   HostFault fault{};
 };
 

@@ -20,10 +20,13 @@ Windows::Space window_space(const HostConfig& config) {
 } // namespace
 
 Host::Parts::Parts(const HostConfig& config)
-    : fault{config.fault},
-      without_invalidate{config.without_cache_invalidate}, port{config.port}, clients{port.arena}, channels{port.sync},
+    : fault{config.fault}, without_invalidate{config.without_cache_invalidate},
+      dirty_parents{config.dirty_parents}, port{config.port}, clients{port.arena}, channels{port.sync},
       interleave{port.seeded(), config.port.seeded ? config.port.seeded->seed : 0}, windows{port.sync,
                                                                                             window_space(config)} {
+  if (config.memory_limit) {
+    limit.emplace(*config.memory_limit / 4096);
+  }
   for (const SmmuConfig& smmu : config.smmus) {
     add_smmu(smmu);
   }
@@ -113,7 +116,12 @@ void Host::Parts::tell_stale_use(const iommu::Device& device, const model::Stale
 }
 
 Host::Parts::Opened::Opened(Parts& of, iommufd::Observer* observer, advise::StaleObserver* of_stale)
-    : parts{of}, next{observer}, stale{of_stale}, context{{of.caller, of.windows, of.channels, of.without_invalidate},
+    : parts{of}, next{observer}, stale{of_stale}, context{{.caller = of.caller,
+                                                           .pages = of.windows,
+                                                           .channels = of.channels,
+                                                           .without_invalidate = of.without_invalidate,
+                                                           .limit = of.limit ? &*of.limit : nullptr,
+                                                           .dirty_parents = of.dirty_parents},
                                                           of.port.sync,
                                                           this} {}
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sluice/iommufd/memory_limit.hpp>
 #include <sluice/machine/channels.hpp>
 #include <sluice/machine/event_watch.hpp>
 #include <sluice/machine/host_engine.hpp>
@@ -58,6 +59,8 @@ struct Host::Parts {
 
   HostFault fault;
   bool without_invalidate;
+  bool dirty_parents;
+  std::optional<iommufd::MemoryLimit> limit;
   hosted::Port port;
   ClientMemory clients; // none of the machine's RAM
   Channels channels;

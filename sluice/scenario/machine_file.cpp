@@ -104,6 +104,15 @@ machine::HostConfig parse_machine(std::string_view from) {
     ports = root_ports(*value, top.at("root_ports"), host);
   }
   functions(top.get("functions"), top.at("functions"), ports, host);
+  if (const Json* value = top.find("memory_limit")) {
+    host.memory_limit = number(*value, top.at("memory_limit"), std::numeric_limits<std::uint64_t>::max());
+  }
+  if (const Json* value = top.find("dirty_parents")) {
+    if (!value->is_boolean()) {
+      expected(top.at("dirty_parents"), *value, "true or false");
+    }
+    host.dirty_parents = value->get<bool>();
+  }
   top.finish();
   host.port.irq_lines = static_cast<platform::IrqLine>(most_smmus) * machine::wires_per_smmu;
   return host;

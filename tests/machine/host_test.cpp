@@ -434,5 +434,24 @@ TEST(PciAddressText, IsReadAndWrittenAsPciNamesFunctions) {
   EXPECT_EQ((PciAddress{0, 9, 2, 1}.requester()), 0x911u);
 }
 
+HostConfig limited_host() {
+  HostConfig config = small_host();
+  config.memory_limit = 0x20000;
+  return config;
+}
+
+class LimitedHost : public HostTest {
+protected:
+  LimitedHost() : HostTest{limited_host()} {}
+};
+
+TEST_F(LimitedHost, WhatAllProgramsHaveMappedIsCountedTogether) {
+  attach();
+  EXPECT_EQ(iommu.map(ioas, iova + 0x10'0000, pages.at, pages.size), 0);
+  EXPECT_EQ(iommu.map(ioas, iova + 0x20'0000, pages.at, 4096), ENOMEM);
+  EXPECT_EQ(iommu.unmap(ioas, iova + 0x10'0000, pages.size), 0);
+  EXPECT_EQ(iommu.map(ioas, iova + 0x20'0000, pages.at, 4096), 0);
+}
+
 } // namespace
 } // namespace sluice::machine::test

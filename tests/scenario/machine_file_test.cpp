@@ -242,6 +242,19 @@ TEST(MachineFile, AnSmmuThatCannotBeIsRefusedWithTheRule) {
   expect_refused(with_smmu(R"({"features": {"mpam": true}})"), AllOf(HasSubstr("not modelled"), HasSubstr("no_mpam")));
 }
 
+TEST(MachineFile, WhatTheHostAllowsIsSaid) {
+  const auto plain = parse_machine(R"({"smmus": [{}], "functions": []})");
+  EXPECT_FALSE(plain.memory_limit || plain.dirty_parents);
+  const auto config =
+      parse_machine(R"({"smmus": [{}], "functions": [], "memory_limit": 65536, "dirty_parents": true})");
+  EXPECT_EQ(config.memory_limit, 65536U);
+  EXPECT_TRUE(config.dirty_parents);
+  expect_refused(R"({"smmus": [{}], "functions": [], "memory_limit": -1})",
+                 StartsWith("/memory_limit: expected a whole number"));
+  expect_refused(R"({"smmus": [{}], "functions": [], "dirty_parents": 1})",
+                 StartsWith("/dirty_parents: expected true or false"));
+}
+
 TEST(MachineFile, WhatIsNoJsonIsRefusedWithItsLine) {
   expect_refused("{\n  \"smmus\": [}\n", StartsWith("line 2: this is no JSON"));
   expect_refused("", HasSubstr("no JSON"));
