@@ -74,13 +74,7 @@ void Port::idle() {
 Port::Burst::Burst(Port& port) : core_{*port.core_} { core_.go_online(); }
 Port::Burst::~Burst() { core_.go_offline(); }
 
-Outcome Port::Burst::access(const Request& request, void* data) {
-  core_.quiesce();
-  Core::Recorded edges;
-  const Outcome outcome = core_.access(request, data, edges);
-  core_.deliver(edges);
-  return outcome;
-}
+Outcome Port::Burst::access(const Request& request, void* data) { return core_.access_in_burst(request, data); }
 
 Transfer Port::Burst::transfer(const Request& request, void* data, std::uint64_t size) {
   core_.quiesce();
@@ -98,10 +92,7 @@ Outcome Port::Burst::follow_up(std::uint16_t stall, void* data) {
   return outcome;
 }
 
-Translation Port::Burst::translate(const Request& request) {
-  core_.quiesce();
-  return core_.translate(request);
-}
+Translation Port::Burst::translate(const Request& request) { return core_.translate_in_burst(request); }
 
 RequestedTranslation Port::Burst::request_translation(const TranslationRequest& request) {
   core_.quiesce();

@@ -112,7 +112,7 @@ RequestedTranslation PortCore::request_translation(const TranslationRequest& r, 
     return denied();
   }
   const auto has = [&](bool write, bool instruction) {
-    return (entry.allowed() >> rights::wanted(write, instruction, b->privileged(access)) & 1) != 0;
+    return (entry.allowed() >> rights::wanted(write, instruction, b->use(access).privileged) & 1) != 0;
   };
   const bool all_fetches = regime.rights.instruction == arch::InstructionOverride::instruction;
   const bool all_data = regime.rights.instruction == arch::InstructionOverride::data;
@@ -137,9 +137,9 @@ RequestedTranslation PortCore::request_translation(const TranslationRequest& r, 
 
 // The translation with which to answer a request, after the updates that it asks for (3.13.7). False with the fault.
 bool PortCore::permitted(const Regime& regime, const Binding& b, const Request& r, bool no_write, TlbEntry& entry) {
-  const unsigned write = rights::wanted(true, false, b.privileged(r));
+  const unsigned write = rights::wanted(true, false, b.use(r).privileged);
   const bool all_fetches = regime.rights.instruction == arch::InstructionOverride::instruction;
-  const unsigned read = rights::wanted(false, all_fetches, b.privileged(r));
+  const unsigned read = rights::wanted(false, all_fetches, b.use(r).privileged);
   bool found = true;
   if (const TlbEntry* hit = find(b, r.address)) {
     entry = *hit;
@@ -165,7 +165,7 @@ bool PortCore::permitted(const Regime& regime, const Binding& b, const Request& 
 
 // 3.9.1.3
 Outcome PortCore::access_translated(Request r, void* data, std::optional<std::uint64_t> asked, Core::Recorded& edges) {
-  base::check(r.size != 0 && (r.address & 0xfff) + r.size <= 0x1000);
+  check_one_page(r);
   ++count_.translated;
   idle();
   Request as_asked = r;
@@ -181,9 +181,7 @@ Outcome PortCore::access_translated(Request r, void* data, std::optional<std::ui
     as_asked.address = *asked;
     watch_translated(as_asked, r.address);
   }
-  const BusAccess access{target.pa, r.size, target.attributes(), {r.stream_id}};
-  const bool good = r.write ? bus_.write(access, data) : bus_.read(access, data);
-  return good ? Outcome{} : Outcome{Outcome::Kind::aborted, {}, false, true};
+  return pass(r, data, target);
 }
 
 bool PortCore::resolve_translated(const Request& r, Target& target) {
@@ -202,7 +200,7 @@ bool PortCore::resolve_translated(const Request& r, Target& target) {
     if (!b->bypass) {
       return resolve_bound(*b, *fault_regime_, r, target);
     }
-    target = {r.address, b->incoming, b->instruction(r), b->privileged(r)};
+    target = {r.address, b->incoming, b->use(r).instruction, b->use(r).privileged};
   } else {
     target = {r.address, normalised({}), r.instruction && !r.write, r.privileged};
   }

@@ -21,6 +21,24 @@ PortCore::PortCore(Core& core)
   }
 }
 
+Translation PortCore::translate_anew(const Request& r) {
+  quiesce();
+  return translate(r);
+}
+Outcome PortCore::access_anew(const Request& r, void* data) {
+  quiesce();
+  Core::Recorded edges;
+  const Outcome outcome = access(r, data, edges);
+  deliver(edges);
+  return outcome;
+}
+
+bool PortCore::resolve(const Request& r, Target& target) {
+  const std::uint64_t key = key_of(r);
+  const Binding& b = bindings_[slot(key)];
+  return (b.key == key && resolve_bound_hit(b, r, target)) || resolve_slowly(r, target);
+}
+
 bool PortCore::resolve_slowly(const Request& r, Target& target) {
   return slow_lane_ != 0 ? resolve_watched(r, target) : resolve_by_caches(r, target);
 }
@@ -33,7 +51,7 @@ bool PortCore::resolve_watched(const Request& r, Target& target) {
     unbind_all(); // so that it goes by the caches of structures, which can be compared
   }
   const Binding& b = bindings_[slot(key_of(r))];
-  const bool hit = b.key == stored(key_of(r)) && resolve_hit(b, r, target);
+  const bool hit = b.key == stored(key_of(r)) && resolve_bound_hit(b, r, target);
   const bool served = hit || resolve_by_caches(r, target);
   if (stale_watch_) {
     watch_stale(r);
@@ -63,9 +81,9 @@ bool PortCore::resolve_bound(const Binding& b, const Regime& regime, const Reque
     return false;
   }
   if (b.bypass) {
-    return resolve_hit(b, r, target);
+    return resolve_bound_hit(b, r, target);
   }
-  const unsigned wanted = rights::wanted(r.write, b.instruction(r), b.privileged(r));
+  const unsigned wanted = b.use(r).right;
   TlbEntry walked;
   const TlbEntry* entry = find(b, r.address);
   if (entry == nullptr || (r.write && entry->clean())) {
@@ -133,16 +151,19 @@ void PortCore::fill(Binding& b, const Regime& regime) {
   if (regime.stage1) {
     b.ignore_top = static_cast<std::uint8_t>(regime.s1.half[0].ignore_top | regime.s1.half[1].ignore_top << 1);
   }
-  const auto& rights = regime.rights;
-  b.set_privileged = rights.privilege == arch::PrivilegeOverride::privileged;
-  b.keep_privileged = rights.privilege != arch::PrivilegeOverride::unprivileged;
-  b.set_instruction = rights.instruction == arch::InstructionOverride::instruction;
-  b.keep_instruction = rights.instruction != arch::InstructionOverride::data;
+  for (unsigned kind = 0; kind < b.uses.size(); ++kind) {
+    const Request r{.write = (kind & 1) != 0, .instruction = (kind & 2) != 0, .privileged = (kind & 4) != 0};
+    const bool fetches = regime.rights.is_instruction(r), privileged = regime.rights.privileged(r);
+    b.uses[Binding::kind(r)] = {static_cast<std::uint8_t>(rights::wanted(r.write, fetches, privileged) & 7), fetches,
+                                privileged};
+  }
 }
 
-// 13.1.2, 13.5: stage 1's, with hints that the client's take away; not those that come from S2FWB.
+// 13.1.2, 13.5: stage 1's, with hints that the client's take away, not those that come from S2FWB; 13.1.4: stage 2
+// alone, applied to the client's.
 MemoryType PortCore::type_of(const Binding& b, const TlbEntry& e) {
-  return {combine_hints(e.mair(), b.incoming.mair, e.memattr()), e.sh()};
+  return b.stage1 ? MemoryType{combine_hints(e.mair(), b.incoming.mair, e.memattr()), e.sh()}
+                  : combine(b.incoming, e.memattr(), e.sh(), b.fwb);
 }
 
 // 7.3.1

@@ -28,7 +28,7 @@ public:
   void go_offline();
   // In a Burst, before each access: a quiescent state if something is new.
   void quiesce() {
-    if (head_.load(base::Order::acquire) != seen_) [[unlikely]] {
+    if (!is_quiescent()) [[unlikely]] {
       catch_up();
     }
   }
@@ -36,6 +36,9 @@ public:
   Outcome access(const Request& request, void* data, Core::Recorded& edges);
   Transfer transfer(Request request, void* data, std::uint64_t size, Core::Recorded& edges);
   Translation translate(const Request& request);
+  // As those, after a quiescent state if something is new; what was recorded is delivered.
+  Translation translate_in_burst(const Request& request);
+  Outcome access_in_burst(const Request& request, void* data);
   Outcome follow_up(std::uint16_t ticket, void* data, Core::Recorded& edges);
   void idle(); // by Knobs::adversary
   // port_ats.cpp
@@ -51,6 +54,16 @@ public:
   void deliver(const Core::Recorded& edges) { core_.deliver(edges); }
 
 private:
+  bool is_quiescent() const { return head_.load(base::Order::acquire) == seen_; }
+  [[gnu::noinline]] Translation translate_anew(const Request& request);
+  [[gnu::noinline]] Outcome access_anew(const Request& request, void* data);
+
+  // What PRIVCFG and INSTCFG make of an access.
+  struct Use {
+    std::uint8_t right : 3 {}; // that it needs, a number of `rights`
+    bool instruction : 1 {};
+    bool privileged : 1 {};
+  };
   // Where a {StreamID, SubstreamID} leads, as the fast path needs it; `regimes_` holds the rest.
   struct alignas(64) Binding {
     std::uint64_t key{}; // 0: empty
@@ -63,14 +76,14 @@ private:
     bool stage1{};
     bool as_cached{}; // stage 1 made the type, and the client's hints take nothing away
     bool fwb{};
-    bool keep_privileged{}, set_privileged{}; // what PRIVCFG and INSTCFG come to
-    bool keep_instruction{}, set_instruction{};
+    std::array<Use, 8> uses{}; // by kind()
 
-    bool privileged(const Request& r) const { return (r.privileged && keep_privileged) || set_privileged; }
-    bool instruction(const Request& r) const {
-      return ((r.instruction && keep_instruction) || set_instruction) && !r.write;
+    static unsigned kind(const Request& r) {
+      return unsigned{r.write} | unsigned{r.instruction} << 1 | unsigned{r.privileged} << 2;
     }
+    Use use(const Request& r) const { return uses[kind(r)]; }
   };
+  static_assert(sizeof(Binding) == 64); // a hit loads one line of it
   struct Audited;
   std::vector<Audited> audited();
 
@@ -90,18 +103,23 @@ private:
   std::uint64_t stored(std::uint64_t key) const { return key ^ slow_lane_; }
   std::size_t slot(std::uint64_t key) const { return static_cast<std::size_t>(key ^ key >> 32) & binding_mask_; }
 
+  bool resolve_common_hit(const Request& request, Target& target) const;
   bool resolve(const Request& request, Target& target);
   bool resolve_slowly(const Request& request, Target& target);
   bool resolve_watched(const Request& request, Target& target);
   bool resolve_by_caches(const Request& request, Target& target);
   bool bypass_smmu(const Request& request, Target& target);
-  bool resolve_hit(const Binding& binding, const Request& request, Target& target) const;
+  bool resolve_bound_hit(const Binding& binding, const Request& request, Target& target) const;
   const Binding* bind(const Request& request);
   static void fill(Binding& binding, const Regime& regime);
   bool resolve_bound(const Binding& binding, const Regime& regime, const Request& request, Target& target);
   const TlbEntry* find(const Binding& binding, std::uint64_t address) const;
   static MemoryType type_of(const Binding& binding, const TlbEntry& entry);
   static void fill(const Binding& binding, const TlbEntry& entry, const Request& request, Target& target);
+  static void check_one_page(const Request& r) {
+    base::check(r.size != 0 && (r.address & 0xfff) + r.size <= 0x1000);
+  }
+  Outcome pass(const Request& request, void* data, const Target& target) const;
   bool may_merge() const;
   Outcome refuse(const Request& request, void* data, Core::Recorded& edges);
   arch::Event event_of(const Request& request) const;

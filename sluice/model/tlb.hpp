@@ -28,6 +28,20 @@ constexpr unsigned wanted(bool write_, bool instruction, bool privileged_) {
 // An input address within a context as caches know it: bits 55:12. Bits 63:56 are a sign extension or ignored (TBI).
 constexpr std::uint64_t page_bits = 0x00ff'ffff'ffff'f000ULL;
 constexpr std::uint64_t page_of(std::uint64_t address) { return (address & page_bits) >> 12; }
+// 3.4.1: whether bits 63:56 repeat bit 55.
+constexpr bool is_extended(std::uint64_t address) {
+  return static_cast<std::uint64_t>(static_cast<std::int64_t>(address << 8) >> 8) == address;
+}
+
+// A context as lookups need it.
+struct TlbKey {
+  std::uint64_t tag{};
+  std::uint64_t salt{};
+
+  constexpr TlbKey() = default;
+  constexpr explicit TlbKey(std::uint32_t context)
+      : tag{std::uint64_t{context} << 44}, salt{std::uint64_t{context} * 0x9e37'79b1} {}
+};
 
 // One 4 KB piece of a translation, whatever its leaf's size. Contexts are numbers that stand for what 3.17 tags with.
 struct TlbEntry {
@@ -42,6 +56,7 @@ struct TlbEntry {
     return std::uint64_t{context} << 44 | page;
   }
   std::uint32_t context() const { return static_cast<std::uint32_t>(tag >> 44); }
+  bool is(const TlbKey& key, std::uint64_t page) const { return tag == (key.tag | page); }
   std::uint64_t page() const { return tag & mask_below(44); }
   std::uint64_t stage1() const { return where & rights::all; }
   std::uint64_t stage2() const { return where >> 6 & rights::all; }
@@ -86,16 +101,6 @@ struct WalkEntry {
 };
 static_assert(sizeof(WalkEntry) <= 32);
 
-// A context as lookups need it.
-struct TlbKey {
-  std::uint64_t tag{};
-  std::uint64_t salt{};
-
-  constexpr TlbKey() = default;
-  constexpr explicit TlbKey(std::uint32_t context)
-      : tag{std::uint64_t{context} << 44}, salt{std::uint64_t{context} * 0x9e37'79b1} {}
-};
-
 // Direct-mapped caches of one port: of leaves in 4 KB pieces, and of pointers to tables.
 class Tlb {
 public:
@@ -106,8 +111,12 @@ public:
 
   // Null when it is not there.
   const TlbEntry* find(const TlbKey& key, std::uint64_t page) const {
-    const TlbEntry& e = entries_[slot(key, page) & entry_mask_];
-    return e.tag == (key.tag | page) ? &e : nullptr;
+    const TlbEntry& e = nearest(key, page);
+    return e.is(key, page) ? &e : nullptr;
+  }
+  // The only one that it can be.
+  const TlbEntry& nearest(const TlbKey& key, std::uint64_t page) const {
+    return entries_[slot(key, page) & entry_mask_];
   }
   const TlbEntry* find(std::uint32_t context, std::uint64_t page) const { return find(TlbKey{context}, page); }
   void insert(const TlbEntry& entry);
