@@ -4,6 +4,7 @@ test of each preset is one, and so is each further check. Nothing stops at the f
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ from steps.metal import bare_metal
 from steps.qemu import guest, newer_qemu, qemu_differences
 from steps.report import LOGS, ROOT, Report, log_path
 
+CONDITIONS = os.path.join(ROOT, "build", "release", "conditions")  # which the model's tests have met: scripts/conditions.py
 NO_HEADERS = 77  # scripts/uapi.py
 LONG_RUNS = [("one actor", ["--seed", "11", "--threads", "1"]), ("four actors", ["--seed", "12", "--threads", "4"]),
              ("free threads", ["--threads", "3"]), ("free threads again", ["--threads", "3"])]
@@ -89,7 +91,11 @@ def main():
     require_fetched = options.require_guest or os.environ.get("CI") == "true"
     uapi_headers(report, require_fetched)
     build(report, "release")
+    shutil.rmtree(CONDITIONS, ignore_errors=True)
+    os.environ["SLUICE_CONDITIONS"] = CONDITIONS
     ctest(report, "release")
+    del os.environ["SLUICE_CONDITIONS"]
+    report.check("docs/model.md", [sys.executable, "scripts/conditions.py", "--check", CONDITIONS])
     guest(report, ["all"] if options.all else ["nested", "model"], require_fetched)
     newer_qemu(report)
     qemu_differences(report, options.all, require_fetched)

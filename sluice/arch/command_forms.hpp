@@ -210,8 +210,8 @@ constexpr bool illegal_parameters(const CommandForm& form, const Command& c, boo
   }
   // 4.4.1.1 A granule alone selects nothing. 16K with TTL 1 counts as TTL 0 without DS.
   const auto scale = ds ? c.get(C::SCALE_DS) : c.get(C::SCALE);
-  const bool no_level = c.get(C::TTL) == 0 || (c.get(C::TTL) == 1 && c.get(C::TG) == TlbiTg::k16 && !ds);
-  return c.get(C::NUM) == 0 && scale == 0 && no_level;
+  const bool any_level = c.get(C::TTL) == 0 || (c.get(C::TTL) == 1 && c.get(C::TG) == TlbiTg::k16 && !ds);
+  return c.get(C::NUM) == 0 && scale == 0 && any_level;
 }
 
 } // namespace sluice::arch

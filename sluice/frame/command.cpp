@@ -34,21 +34,24 @@ AddressRange address_range(const Command& command, const arch::IdRegisters& id) 
 Decoded decode(const Command& command, const arch::IdRegisters& id, bool reserved_illegal) {
   const auto opcode = command.get(Command::Opcode);
   const auto* form = arch::command_form(opcode);
-  constexpr Decoded illegal{arch::Cerror::ILL, {}, {}};
-  if (form == nullptr || !arch::has(id, form->needs)) {
-    return illegal;
+  const auto illegal = [&](Illegal why) { return Decoded{why, opcode, {}}; };
+  if (form == nullptr) {
+    return illegal(Illegal::opcode);
+  }
+  if (!arch::has(id, form->needs)) {
+    return illegal(Illegal::feature);
   }
   const bool ril = arch::has(id, arch::Feature::range_tlbi);
   if (arch::illegal_parameters(*form, command, ril, false)) {
-    return illegal;
+    return illegal(Illegal::parameters);
   }
   if (reserved_illegal) {
     const auto reserved = arch::reserved_bits(*form, ril, false);
     if ((command.w[0] & reserved[0]) != 0 || (command.w[1] & reserved[1]) != 0) {
-      return illegal;
+      return illegal(Illegal::reserved);
     }
   }
-  return {arch::Cerror::NONE, opcode, form->by_range ? address_range(command, id) : AddressRange{}};
+  return {Illegal::none, opcode, form->by_range ? address_range(command, id) : AddressRange{}};
 }
 
 } // namespace sluice::frame

@@ -20,13 +20,23 @@ struct AddressRange {
   friend constexpr bool operator==(const AddressRange&, const AddressRange&) = default;
 };
 
+// 4.1.3: what makes a command one that CERROR_ILL answers.
+enum class Illegal : std::uint8_t {
+  none,
+  opcode,     // nobody's
+  feature,    // of a feature that is not there, or of another Security state
+  parameters, // whatever the SMMU supports
+  reserved,   // a field that has to be 0
+};
+
 // A command of the Non-secure queue, checked.
 struct Decoded {
-  arch::Cerror error{}; // ILL, or NONE
+  Illegal illegal{};
   arch::Opcode opcode{};
   AddressRange range{}; // of TLBI by address
 
-  bool legal() const { return error == arch::Cerror::NONE; }
+  bool legal() const { return illegal == Illegal::none; }
+  arch::Cerror error() const { return legal() ? arch::Cerror::NONE : arch::Cerror::ILL; }
 };
 
 // 4.1.3 - 4.1.6. `reserved_illegal`: a non-zero reserved field is CERROR_ILL, else it is ignored.

@@ -37,7 +37,9 @@ bool Core::invalidate_atc(const Command& command) {
   invalidation.log2_size =
       size >= arch::atc_inv_size_all ? AtcInvalidation::everything : static_cast<std::uint8_t>(12 + size);
   invalidation.address = command.get(Command::Address) & ~mask_below(invalidation.log2_size);
-  atcs_.send(bus_, invalidation, time_.now_ns());
+  if (atcs_.send(bus_, invalidation, time_.now_ns()) == AtcAnswer::unsupported) {
+    facts_.met(at("atc.unsupported"));
+  }
   count_.atc_invalidations.fetch_add(1, base::Order::relaxed);
   append(command);
   return true;
@@ -47,7 +49,11 @@ bool Core::invalidate_atc(const Command& command) {
 bool Core::await_atcs() {
   const auto over = atcs_.ask(bus_, time_.now_ns(), facts_.knobs.atc_timeout_us * 1000);
   count_.atc_timeouts.fetch_add(over.timed_out, base::Order::relaxed);
+  if (over.timed_out != 0) {
+    facts_.met(at("atc.timeout"));
+  }
   if (over.completed != 0) {
+    facts_.met(at("atc.late"));
     append(Command{}.set(Command::Opcode, arch::Opcode::CMD_ATC_INV));
   }
   return over.completed + over.timed_out != 0;
@@ -64,12 +70,15 @@ void Core::respond(const Command& command) {
   switch (command.get(Command::Resp)) {
   case arch::PriResponse::success:
     response.code = arch::PrgResponse::success;
+    facts_.met(at("response.success"));
     break;
   case arch::PriResponse::invalid_request:
     response.code = arch::PrgResponse::invalid_request;
+    facts_.met(at("response.invalid"));
     break;
   default:
     response.code = arch::PrgResponse::failure;
+    facts_.met(at("response.failure"));
     break;
   }
   bus_.page_response(response);

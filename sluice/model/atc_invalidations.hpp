@@ -16,16 +16,18 @@ public:
   bool full() const { return under_way_ == most; }
 
   // Where it is not full.
-  void send(Bus& bus, AtcInvalidation invalidation, std::uint64_t now_ns) {
+  AtcAnswer send(Bus& bus, AtcInvalidation invalidation, std::uint64_t now_ns) {
     while (slots_[next_].used) {
       next_ = (next_ + 1) % most;
     }
     invalidation.tag = static_cast<std::uint8_t>(next_);
-    if (bus.invalidate_atc(invalidation) == AtcAnswer::pending) {
+    const AtcAnswer answer = bus.invalidate_atc(invalidation);
+    if (answer == AtcAnswer::pending) {
       slots_[next_] = {true, invalidation.stream_id, now_ns};
       ++under_way_;
       next_ = (next_ + 1) % most; // a late answer meets no new request as long as possible
     }
+    return answer;
   }
 
   // Asks after all; those that are over are forgotten.

@@ -1,5 +1,6 @@
 #include <sluice/arch/queues.hpp>
 #include <sluice/frame/command.hpp>
+#include <sluice/model/conditions.hpp>
 #include <sluice/model/core.hpp>
 #include <sluice/model/memory_types.hpp>
 
@@ -44,12 +45,14 @@ bool Core::consume() {
     }
     arch::Command command;
     if (!fetch(cons, command)) {
+      facts_.met(at("cmdq.ABT"));
       command_error(arch::Cerror::ABT);
       return true;
     }
     const auto decoded = frame::decode(command, facts_.id, facts_.knobs.reserved_bits_illegal);
     if (!decoded.legal()) {
-      command_error(decoded.error);
+      facts_.met(Condition::Kind::illegal_command, illegal_command(decoded.illegal, decoded.opcode));
+      command_error(decoded.error());
       return true;
     }
     if (!execute(command)) {
@@ -147,6 +150,7 @@ bool Core::complete_sync() {
   end(sync_barrier_);
   // 3.9.1.4: said once, by the CMD_SYNC that is in the way; after the acknowledgement it is tried again.
   if (atcs_.take_failure()) {
+    facts_.met(at("cmdq.ATC_INV_SYNC"));
     command_error(arch::Cerror::ATC_INV_SYNC);
     return true;
   }

@@ -183,7 +183,7 @@ private:
   base::Atomic<std::uint32_t> live_cr0_{0}; // SMMUEN and ATSCHK
   base::Atomic<std::uint32_t> live_gbpa_{0};
   InvalidationLog log_;
-  SoftwareFaults software_faults_;
+  SoftwareFaults software_faults_{facts_.knobs.observer};
   StaleUseLog stale_uses_{sync_};
 
   platform::SpinLock write_lock_;  // register writes take turns

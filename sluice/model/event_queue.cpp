@@ -22,6 +22,7 @@ Core::Recorded Core::record(const arch::Event& event, bool may_merge) {
   if (may_merge && facts_.knobs.merge_events && latest_event_ && !event_queue_.empty() &&
       same_event(*latest_event_, event)) {
     count_.events_merged.fetch_add(1, base::Order::relaxed);
+    facts_.met(at("eventq.merged"));
     return {};
   }
   const Recorded result = write_event(event);
@@ -29,6 +30,9 @@ Core::Recorded Core::record(const arch::Event& event, bool may_merge) {
     count_.events_discarded.fetch_add(1, base::Order::relaxed);
     if (result.full) { // 7.4
       event_queue_.overflow();
+      facts_.met(at("eventq.overflow"));
+    } else if (!result.aborted) {
+      facts_.met(at("eventq.off"));
     }
   }
   return result;

@@ -2,6 +2,8 @@
 
 #include <sluice/arch/geometry.hpp>
 #include <sluice/model/idr.hpp>
+#include <sluice/model/observer.hpp>
+#include <sluice/model/places.hpp>
 
 #include <cstdint>
 
@@ -23,6 +25,13 @@ struct Facts {
   arch::AddressBits address_bits(arch::Granule g) const {
     return g == arch::Granule::k64 ? wide_64k : arch::AddressBits::a48;
   }
+
+  void met(Condition::Kind kind, std::uint16_t number) const {
+    if (knobs.observer != nullptr) {
+      knobs.observer->met({kind, number});
+    }
+  }
+  void met(Place place) const { met(Condition::Kind::place, place.number); }
 };
 
 inline Facts facts(const Features& features, const Knobs& knobs) {

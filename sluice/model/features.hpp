@@ -6,6 +6,8 @@
 
 namespace sluice::model {
 
+class Observer;
+
 // What an SMMU is made with; the ID registers follow from it (6.3.1 - 6.3.8). A combination that the architecture
 // forbids is refused when the SMMU is made.
 struct Features {
@@ -86,6 +88,7 @@ struct Knobs {
   unsigned stale_after_syncs{1};   // of a difference: how many CMD_SYNCs have to complete before its use counts
   std::uint64_t stale_after_us{0}; // or after how much time it counts too, where there may be no CMD_SYNC; 0: never
   Adversary adversary{};
+  Observer* observer{}; // hears of each condition that is met
 };
 
 } // namespace sluice::model

@@ -6,6 +6,29 @@ namespace sluice::model {
 
 using arch::GERROR;
 
+namespace {
+
+Place place_of(std::uint64_t gerror_bit) {
+  switch (gerror_bit) {
+  case GERROR::CMDQ_ERR.mask:
+    return at("gerror.CMDQ_ERR");
+  case GERROR::EVENTQ_ABT_ERR.mask:
+    return at("gerror.EVENTQ_ABT_ERR");
+  case GERROR::PRIQ_ABT_ERR.mask:
+    return at("gerror.PRIQ_ABT_ERR");
+  case GERROR::MSI_CMDQ_ABT_ERR.mask:
+    return at("gerror.MSI_CMDQ_ABT_ERR");
+  case GERROR::MSI_EVENTQ_ABT_ERR.mask:
+    return at("gerror.MSI_EVENTQ_ABT_ERR");
+  case GERROR::MSI_PRIQ_ABT_ERR.mask:
+    return at("gerror.MSI_PRIQ_ABT_ERR");
+  default:
+    return at("gerror.MSI_GERROR_ABT_ERR");
+  }
+}
+
+} // namespace
+
 // 7.5: GERROR toggles only while the error is not active.
 bool Core::raise(std::uint64_t gerror_bit) {
   const platform::SpinGuard guard{sync_, gerror_lock_};
@@ -14,6 +37,7 @@ bool Core::raise(std::uint64_t gerror_bit) {
     return false;
   }
   regs_.toggle<GERROR>(gerror_bit);
+  facts_.met(place_of(gerror_bit));
   return true;
 }
 

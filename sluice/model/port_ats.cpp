@@ -40,6 +40,13 @@ bool is_denial(const Fault& fault) {
 
 RequestedTranslation PortCore::refuse(const TranslationRequest& r, CompletionStatus status, Core::Recorded& edges) {
   ++count_.faults;
+  if (fault_.event) {
+    tell_fault();
+  }
+  facts_.met(status == CompletionStatus::completer_abort ? at("request.error")
+             : fault_.event                              ? at("request.unsupported")
+             : facts_.features.ats                       ? at("request.silent")
+                                                         : at("request.no_ats"));
   RequestedTranslation result{{.status = status}, fault_.event};
   if (status == CompletionStatus::unsupported_request && fault_.event) {
     result.recorded = record(bad_request(r), edges);
@@ -62,13 +69,12 @@ RequestedTranslation PortCore::request_translation(const TranslationRequest& r, 
   if (!facts_.features.ats) {
     return refuse(r, CompletionStatus::unsupported_request, edges);
   }
-  const auto forbidden = [&] {
-    fault_ = {};
-    fault_.event = EventType::F_BAD_ATS_TREQ;
+  const auto forbidden = [&](Place place) {
+    fault_ = Fault::of(place);
     return refuse(r, CompletionStatus::unsupported_request, edges);
   };
   if (!registers_.smmuen) {
-    return forbidden();
+    return forbidden(at("request.disabled"));
   }
   arch::Ste ste;
   if (!configuration_.find_stream(registers_, r.stream_id, ste, fault_)) {
@@ -77,7 +83,9 @@ RequestedTranslation PortCore::request_translation(const TranslationRequest& r, 
   const arch::Eats eats = configuration_.eats(registers_, r.stream_id, ste);
   if (eats == arch::Eats::none) {
     core_.software_faults().ats_is_off(r.stream_id);
-    return forbidden();
+    return forbidden(ste.get(arch::Ste::Config) == arch::SteConfig::bypass ? at("request.bypass")
+                     : ste.get(arch::Ste::EATS) == arch::Eats::split       ? at("request.atschk")
+                                                                           : at("request.eats"));
   }
 
   Request access{.stream_id = r.stream_id, .substream_id = r.substream_id, .address = r.address & ~0xfffULL};
@@ -89,8 +97,11 @@ RequestedTranslation PortCore::request_translation(const TranslationRequest& r, 
   c.address &= ~mask_below(c.log2_size);
   const auto denied = [&] {
     c.read = c.write = c.execute = false;
-    return is_denial(fault_) || !fault_.event ? RequestedTranslation{c, fault_.event}
-                                              : refuse(r, CompletionStatus::completer_abort, edges);
+    if (fault_.event && !is_denial(fault_)) {
+      return refuse(r, CompletionStatus::completer_abort, edges);
+    }
+    facts_.met(at("request.denied"));
+    return RequestedTranslation{c, fault_.event};
   };
   const Binding* b = bind(access);
   if (b == nullptr) {
@@ -98,13 +109,14 @@ RequestedTranslation PortCore::request_translation(const TranslationRequest& r, 
   }
   const Regime& regime = *fault_regime_;
   if (!regime.stage1 && r.address > mask_below(regime.input_limit)) { // 3.4
-    fault_.event = EventType::F_ADDR_SIZE;
+    fault_ = Fault::of(at("stage1.bypass_size"));
     return denied();
   }
   if (b->bypass) { // 13.6.4: stage 1 is skipped, and there is no other
     c.address = 0;
     c.log2_size = static_cast<std::uint8_t>(facts_.oas);
     c.read = c.write = true;
+    facts_.met(at("request.identity"));
     return {c};
   }
   TlbEntry entry;
@@ -120,7 +132,7 @@ RequestedTranslation PortCore::request_translation(const TranslationRequest& r, 
   c.write = has(true, false) && (!r.no_write || facts_.knobs.grant_unasked_write);
   c.execute = r.substream_id && r.execute && c.read && (all_data || has(false, true));
   if (!c.read && !c.write) {
-    fault_.event = EventType::F_PERMISSION;
+    fault_ = Fault::of(at("stage1.permission"));
     return denied();
   }
   c.log2_size = static_cast<std::uint8_t>(entry.span_log2());
@@ -129,6 +141,7 @@ RequestedTranslation PortCore::request_translation(const TranslationRequest& r, 
                                                         : access.address; // 13.6.5
   c.address = output & ~mask_below(c.log2_size);
   core_.software_faults().granted(r.stream_id);
+  facts_.met(eats == arch::Eats::full ? at("request.success") : at("request.ipa"));
   if (stale_watch_) {
     watch_stale(access);
   }
@@ -188,8 +201,11 @@ bool PortCore::resolve_translated(const Request& r, Target& target) {
   fault_ = {};
   fault_regime_ = nullptr;
   if (!facts_.features.ats || !registers_.smmuen) {
-    fault_.event = EventType::F_TRANSL_FORBIDDEN;
-    fault_.record = facts_.features.ats;
+    fault_ = Fault::of(at("translated.disabled"));
+    if (!facts_.features.ats) {
+      fault_.place = at("translated.no_ats");
+      fault_.record = false;
+    }
     return false;
   }
   if (registers_.atschk) {
@@ -208,6 +224,7 @@ bool PortCore::resolve_translated(const Request& r, Target& target) {
     target.pa &= facts_.oas_mask();
   }
   fault_.record = false; // 3.9.1.1
+  fault_.place = at("translated.size");
   return target.pa <= facts_.oas_mask();
 }
 
@@ -246,7 +263,8 @@ bool PortCore::find_translated(const Request& r, Regime& regime) {
   const arch::Eats eats = configuration_.eats(registers_, r.stream_id, ste);
   if (eats == arch::Eats::none) { // 5
     core_.software_faults().ats_is_off(r.stream_id);
-    fault_.event = EventType::F_TRANSL_FORBIDDEN;
+    fault_ = Fault::of(ste.get(arch::Ste::Config) == arch::SteConfig::bypass ? at("translated.bypass")
+                                                                             : at("translated.eats"));
     return false;
   }
   bool stage1 = false;
@@ -270,49 +288,6 @@ bool PortCore::find_translated(const Request& r, Regime& regime) {
     regime.context = regime.ipa_context;
   }
   return true;
-}
-
-// 8
-PageRequestFate PortCore::request_page(PageRequest r, Core::Recorded& edges) {
-  if (facts_.features.substreamid_bits == 0) {
-    r.substream_id.reset();
-  }
-  const PageRequestFate fate = core_.queue(r, edges);
-  if (fate != PageRequestFate::queued && !r.stop_marker()) {
-    edges.response = automatic_response(r, fate, edges);
-  }
-  return fate;
-}
-
-// 8.1, 8.2
-std::optional<PageResponse> PortCore::automatic_response(const PageRequest& r, PageRequestFate fate,
-                                                         Core::Recorded& edges) {
-  PageResponse response{.stream_id = r.stream_id, .prg_index = r.prg_index, .code = arch::PrgResponse::failure};
-  if (fate == PageRequestFate::refused) {
-    return response;
-  }
-  if (!r.last) {
-    return std::nullopt;
-  }
-  bool with_pasid = r.substream_id.has_value();
-  if (with_pasid && !facts_.features.pri_pasid) {
-    arch::Ste ste;
-    fault_ = {};
-    fault_regime_ = nullptr;
-    if (!registers_.smmuen || (!configuration_.find_stream(registers_, r.stream_id, ste, fault_) && fault_.event)) {
-      if (fault_.event && fault_.record && records_ats_errors()) {
-        const Request as_access{.stream_id = r.stream_id, .substream_id = r.substream_id, .address = r.address};
-        record(event_of(as_access), edges);
-      }
-      return response;
-    }
-    with_pasid = ste.get(arch::Ste::PPAR) != 0;
-  }
-  response.code = arch::PrgResponse::success;
-  if (with_pasid) {
-    response.substream_id = r.substream_id;
-  }
-  return response;
 }
 
 } // namespace sluice::model

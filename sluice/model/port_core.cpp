@@ -21,12 +21,16 @@ PortCore::PortCore(Core& core)
   }
 }
 
-Translation PortCore::translate_anew(const Request& r) {
-  quiesce();
+Translation PortCore::translate_anew(const Request& r, bool quiescent) {
+  if (!quiescent) {
+    catch_up();
+  }
   return translate(r);
 }
-Outcome PortCore::access_anew(const Request& r, void* data) {
-  quiesce();
+Outcome PortCore::access_anew(const Request& r, void* data, bool quiescent) {
+  if (!quiescent) {
+    catch_up();
+  }
   Core::Recorded edges;
   const Outcome outcome = access(r, data, edges);
   deliver(edges);
@@ -77,7 +81,7 @@ bool PortCore::resolve_by_caches(const Request& r, Target& target) {
 bool PortCore::resolve_bound(const Binding& b, const Regime& regime, const Request& r, Target& target) {
   if (!regime.stage1 && r.address > mask_below(regime.input_limit)) {
     // 3.4: too large for stage 1 bypass, with or without stage 2 behind it
-    fault_.event = arch::EventType::F_ADDR_SIZE;
+    fault_ = Fault::of(at("stage1.bypass_size"));
     return false;
   }
   if (b.bypass) {
@@ -103,7 +107,12 @@ bool PortCore::resolve_bound(const Binding& b, const Regime& regime, const Reque
 // 6.3.14, 3.4: SMMUEN is 0; nothing is looked up or recorded.
 bool PortCore::bypass_smmu(const Request& r, Target& target) {
   fault_.record = false;
-  if (registers_.gbpa.get(arch::GBPA::ABORT) != 0 || r.address > facts_.oas_mask()) {
+  if (registers_.gbpa.get(arch::GBPA::ABORT) != 0) {
+    fault_.place = at("gbpa.abort");
+    return false;
+  }
+  if (r.address > facts_.oas_mask()) {
+    fault_.place = at("gbpa.size");
     return false;
   }
   const RightsOverride rights = rights_of(registers_.gbpa, facts_);
@@ -125,7 +134,7 @@ const PortCore::Binding* PortCore::bind(const Request& r) {
   b = {};
   if (!configuration_.resolve(registers_, r.stream_id, r.substream_id, regime, fault_)) {
     // A SubstreamID without a CD is one that nobody uses at the moment, which is no mistake.
-    const bool unused = fault_.no_cd && r.substream_id;
+    const bool unused = fault_.bad_cd == BadCd::n1_v0 && r.substream_id;
     if (fault_.event == arch::EventType::C_BAD_STE || (fault_.event == arch::EventType::C_BAD_CD && !unused)) {
       history_.illegal(key);
     }
@@ -178,10 +187,27 @@ bool PortCore::may_merge() const {
   }
 }
 
+void PortCore::tell_fault() const {
+  using Kind = Condition::Kind;
+  facts_.met(fault_.place);
+  if (fault_.bad_ste != BadSte::none) {
+    facts_.met(Kind::bad_ste, static_cast<std::uint16_t>(fault_.bad_ste));
+  }
+  if (fault_.bad_cd != BadCd::none) {
+    facts_.met(Kind::bad_cd, static_cast<std::uint16_t>(fault_.bad_cd));
+  }
+  if (fault_.stage2) {
+    facts_.met(fault_.event_class == arch::EventClass::cd    ? at("class.CD")
+               : fault_.event_class == arch::EventClass::ttd ? at("class.TT")
+                                                             : at("class.IN"));
+  }
+}
+
 // The event is recorded before the port is quiescent again: after a CMD_SYNC only what the new configuration brings
 // forth may still be written (4.7.3).
 Outcome PortCore::refuse(const Request& r, void* data, Core::Recorded& edges) {
   ++count_.faults;
+  tell_fault();
   if (fault_.stall) {
     if (const auto stalled = stall(r, edges)) {
       return *stalled;
@@ -190,6 +216,12 @@ Outcome PortCore::refuse(const Request& r, void* data, Core::Recorded& edges) {
   Outcome o{fault_.outcome, fault_.event};
   if (fault_.event && fault_.record) {
     o.recorded = record(event_of(r), edges);
+  }
+  if (fault_.event) {
+    facts_.met(o.kind == Outcome::Kind::zeroed ? at("access.zeroed") : at("access.aborted"));
+    if (!fault_.record) {
+      facts_.met(at("access.silent"));
+    }
   }
   if (o.kind == Outcome::Kind::zeroed && !r.write) {
     std::memset(data, 0, r.size);

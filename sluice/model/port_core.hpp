@@ -44,7 +44,7 @@ public:
   // port_ats.cpp
   RequestedTranslation request_translation(const TranslationRequest& request, Core::Recorded& edges);
   Outcome access_translated(Request request, void* data, std::optional<std::uint64_t> asked, Core::Recorded& edges);
-  PageRequestFate request_page(PageRequest request, Core::Recorded& edges);
+  PageRequestFate request_page(PageRequest request, Core::Recorded& edges); // port_pri.cpp
   // audit.cpp
   Audit audit(std::span<const arch::Command> scope);
   std::optional<Stages> stages_of(const Request& request) const;
@@ -55,8 +55,8 @@ public:
 
 private:
   bool is_quiescent() const { return head_.load(base::Order::acquire) == seen_; }
-  [[gnu::noinline]] Translation translate_anew(const Request& request);
-  [[gnu::noinline]] Outcome access_anew(const Request& request, void* data);
+  [[gnu::noinline]] Translation translate_anew(const Request& request, bool quiescent);
+  [[gnu::noinline]] Outcome access_anew(const Request& request, void* data, bool quiescent);
 
   // What PRIVCFG and INSTCFG make of an access.
   struct Use {
@@ -116,11 +116,10 @@ private:
   const TlbEntry* find(const Binding& binding, std::uint64_t address) const;
   static MemoryType type_of(const Binding& binding, const TlbEntry& entry);
   static void fill(const Binding& binding, const TlbEntry& entry, const Request& request, Target& target);
-  static void check_one_page(const Request& r) {
-    base::check(r.size != 0 && (r.address & 0xfff) + r.size <= 0x1000);
-  }
+  static void check_one_page(const Request& r) { base::check(r.size != 0 && (r.address & 0xfff) + r.size <= 0x1000); }
   Outcome pass(const Request& request, void* data, const Target& target) const;
   bool may_merge() const;
+  void tell_fault() const;
   Outcome refuse(const Request& request, void* data, Core::Recorded& edges);
   arch::Event event_of(const Request& request) const;
   bool record(const arch::Event& event, Core::Recorded& edges);
@@ -133,6 +132,7 @@ private:
   bool resolve_translated(const Request& request, Target& target);
   const Binding* bind_translated(const Request& request);
   bool find_translated(const Request& request, Regime& regime);
+  // port_pri.cpp
   std::optional<PageResponse> automatic_response(const PageRequest& request, PageRequestFate fate,
                                                  Core::Recorded& edges);
 

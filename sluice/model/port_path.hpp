@@ -62,16 +62,18 @@ inline Translation PortCore::translate(const Request& r) {
 
 inline Translation PortCore::translate_in_burst(const Request& r) {
   Target target;
-  if (is_quiescent() && resolve_common_hit(r, target)) [[likely]] {
+  const bool quiescent = is_quiescent();
+  if (quiescent && resolve_common_hit(r, target)) [[likely]] {
     return {{}, target.pa, target.attributes()};
   }
-  return translate_anew(r);
+  return translate_anew(r, quiescent);
 }
 
 inline Outcome PortCore::pass(const Request& r, void* data, const Target& target) const {
   const BusAccess access{target.pa, r.size, target.attributes(), {r.stream_id}};
   const bool good = r.write ? bus_.write(access, data) : bus_.read(access, data);
   if (!good) [[unlikely]] {
+    facts_.met(at("bus.abort"));
     return {Outcome::Kind::aborted, {}, false, true};
   }
   return {};
@@ -89,10 +91,11 @@ inline Outcome PortCore::access(const Request& r, void* data, Core::Recorded& ed
 inline Outcome PortCore::access_in_burst(const Request& r, void* data) {
   check_one_page(r);
   Target target;
-  if (is_quiescent() && resolve_common_hit(r, target)) [[likely]] {
+  const bool quiescent = is_quiescent();
+  if (quiescent && resolve_common_hit(r, target)) [[likely]] {
     return pass(r, data, target);
   }
-  return access_anew(r, data);
+  return access_anew(r, data, quiescent);
 }
 
 } // namespace sluice::model

@@ -62,6 +62,7 @@ void PortCore::note_stale(const Request& r, std::optional<StaleWatch::Difference
       seen_, [&](const arch::Command& command) { return stale_watch_->covers(command, *found, vmid_wildcard()); });
   if (!outstanding && stale_watch_->is_stale(*found, core_.syncs(), core_.now_ns())) {
     core_.stale_uses().add(found->use);
+    facts_.met(Condition::Kind::stale_use, static_cast<std::uint16_t>(found->use.kind));
   }
 }
 

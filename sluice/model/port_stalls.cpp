@@ -41,6 +41,10 @@ std::optional<Outcome> PortCore::stall(const Request& r, Core::Recorded& edges) 
   const auto recorded = core_.stall(w.stalled, event_of(r));
   edges.add(recorded);
   ++count_.stalls;
+  facts_.met(at("access.stalled"));
+  if (!recorded.written) {
+    facts_.met(at("eventq.stall"));
+  }
   return Outcome{Outcome::Kind::stalled, fault_.event, recorded.written, false, ticket};
 }
 
@@ -56,6 +60,9 @@ Outcome PortCore::follow_up(std::uint16_t ticket, void* data, Core::Recorded& ed
     verdict = core_.stalls().withdraw(w.stalled);
     verdict = verdict == Verdict::none ? Verdict::retry : verdict;
   }
+  facts_.met(verdict == Verdict::retry   ? at("stall.retry")
+             : verdict == Verdict::abort ? at("stall.abort")
+                                         : at("stall.zero"));
   w.used = false;
   if (verdict == Verdict::retry) {
     retried_ = ticket;

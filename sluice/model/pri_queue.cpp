@@ -25,6 +25,7 @@ PageRequestFate Core::queue(const PageRequest& request, Recorded& recorded) {
   using Written = OutputQueue<PriQueue>::Written;
   const platform::SpinGuard guard{sync_, pri_lock_};
   if (!facts_.features.pri || !smmuen() || !pri_queue_.runs()) {
+    facts_.met(at("page.refused"));
     return PageRequestFate::refused;
   }
   Recorded mine;
@@ -34,7 +35,9 @@ PageRequestFate Core::queue(const PageRequest& request, Recorded& recorded) {
     // Nothing is written while the overflow is active, even if there is room again.
     if (!pri_queue_.overflowed()) {
       pri_queue_.overflow();
+      facts_.met(at("priq.overflow"));
     }
+    facts_.met(at("page.lost"));
     fate = PageRequestFate::lost;
     count_.page_requests_lost.fetch_add(1, base::Order::relaxed);
   } else {
@@ -42,7 +45,9 @@ PageRequestFate Core::queue(const PageRequest& request, Recorded& recorded) {
     if (written == Written::aborted) {
       mine.gerror_edge = raise_edge(PriQueue::error);
       fate = PageRequestFate::refused;
+      facts_.met(at("page.aborted"));
     } else {
+      facts_.met(at("page.queued"));
       to_empty = written == Written::to_empty;
       count_.pages_requested.fetch_add(1, base::Order::relaxed);
     }

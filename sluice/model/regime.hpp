@@ -6,7 +6,9 @@
 #include <sluice/arch/ste.hpp>
 #include <sluice/model/facts.hpp>
 #include <sluice/model/memory_types.hpp>
+#include <sluice/model/places.hpp>
 #include <sluice/model/port.hpp>
+#include <sluice/model/validity.hpp>
 #include <sluice/model/world.hpp>
 
 #include <cstdint>
@@ -17,15 +19,24 @@ namespace sluice::model {
 // Why a transaction is not served, as far as the check that failed knows it.
 struct Fault {
   std::optional<arch::EventType> event{};
+  Place place{};
   bool record{true}; // 5.5 R, S2R; 6.3.12 RECINVSID
   bool stall{};      // 5.5 S, S2S
   Outcome::Kind outcome{Outcome::Kind::aborted};
   bool stage2{};
-  bool no_cd{};     // C_BAD_CD because of 5.4 V
   bool ttd_write{}; // 7.3.16 TTRnW is 0: the update of a descriptor
   arch::EventClass event_class{arch::EventClass::in};
   std::uint64_t ipa{};
   std::uint64_t fetch{};
+  BadSte bad_ste{}; // of C_BAD_STE
+  BadCd bad_cd{};   // of C_BAD_CD
+
+  static Fault of(Place place) {
+    Fault f;
+    f.event = place.event;
+    f.place = place;
+    return f;
+  }
 };
 
 // How one table tree is walked, with what each step needs worked out.

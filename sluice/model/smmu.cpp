@@ -7,6 +7,9 @@ base::Result<std::unique_ptr<Smmu>> Smmu::make(const Features& features, const K
                                                platform::Sync& sync, platform::Time& time) {
   const Refusal why = refusal(features, knobs);
   if (why != Refusal::none) {
+    if (knobs.observer != nullptr) {
+      knobs.observer->met({Condition::Kind::refusal, static_cast<std::uint16_t>(why)});
+    }
     return errc(why);
   }
   return std::unique_ptr<Smmu>{new Smmu{std::make_unique<Core>(features, knobs, bus, sync, time)}};

@@ -2,6 +2,7 @@
 
 #include <sluice/base/atomic.hpp>
 #include <sluice/frame/registers.hpp>
+#include <sluice/model/observer.hpp>
 
 #include <array>
 #include <cstdint>
@@ -59,10 +60,15 @@ struct SoftwareFinding {
 // Counts by kind. Any thread; nothing here waits.
 class SoftwareFaults {
 public:
+  explicit SoftwareFaults(Observer* observer) : observer_{observer} {}
+
   void note(SoftwareFault fault, std::uint64_t where) {
     Count& c = counts_[static_cast<std::size_t>(fault)];
     c.latest.store(where, base::Order::relaxed);
     c.count.fetch_add(1, base::Order::relaxed);
+    if (observer_ != nullptr) {
+      observer_->met({Condition::Kind::software_fault, static_cast<std::uint16_t>(fault)});
+    }
   }
   // Those that there have been, in the table's order.
   std::vector<SoftwareFinding> found() const;
@@ -90,6 +96,7 @@ private:
   void judge_index(const frame::Registers& regs, std::uint32_t offset, std::uint64_t before, std::uint64_t value,
                    const arch::IdRegisters& id);
 
+  Observer* const observer_;
   std::array<Count, software_faults.size()> counts_{};
   std::uint32_t invalidating_{};               // of whoever consumes commands: worlds and configuration, by bit
   base::Atomic<std::uint32_t> invalidated_{0}; // and a CMD_SYNC has completed since

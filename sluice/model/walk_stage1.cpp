@@ -7,13 +7,19 @@ namespace sluice::model {
 
 namespace {
 
-using arch::EventType;
-
 // 3.4.1: the bits above the half's range repeat its selector; the top byte does not count with TBI.
 bool in_range(const Half& half, std::uint64_t va) {
   const std::uint64_t top = (half.ignore_top ? mask_below(56) : ~0ULL) & ~half.tree.input_mask;
   const bool high = (va >> 55 & 1) != 0;
   return (va & top) == (high ? top : 0);
+}
+
+// 7.3.12: of a stage 1 descriptor
+Fault walk_abort(Place place, std::uint64_t fetch) {
+  Fault f = Fault::of(place);
+  f.event_class = arch::EventClass::ttd;
+  f.fetch = fetch;
+  return f;
 }
 
 } // namespace
@@ -45,14 +51,14 @@ bool Walker::stage1_leaf(const Stage1& s1, const Half& half, std::uint64_t va, i
   leaf.granule = tree.granule;
   leaf.oa = arch::take_address(tree.granule, leaf.shift, tree.address_bits, descriptor);
   if (leaf.oa > tree.output_mask) {
-    fault = stage1_fault(EventType::F_ADDR_SIZE, s1);
+    fault = stage1_fault(at("stage1.leaf_size"), s1);
     return false;
   }
   leaf.oa |= va & mask_below(leaf.shift);
   S1Leaf entry;
   entry.w[0] = descriptor;
   if (entry.get(S1Leaf::AF) == 0 && !s1.affd && !s1.access_flag) {
-    fault = stage1_fault(EventType::F_ACCESS, s1);
+    fault = stage1_fault(at("stage1.access"), s1);
     return false;
   }
   leaf.descriptor = descriptor;
@@ -79,15 +85,20 @@ bool Walker::stage1_leaf(const Stage1& s1, const Half& half, std::uint64_t va, i
 bool Walker::stage1(const Regime& regime, std::uint64_t va, unsigned wanted, bool cached_tables, Leaf1& leaf,
                     Fault& fault) {
   const Stage1& s1 = regime.s1;
-  const auto fail = [&](EventType type) {
-    fault = stage1_fault(type, s1);
+  const auto fail = [&](Place place) {
+    fault = stage1_fault(place, s1);
     return false;
   };
   // NS-EL2 has one range: an address with bit 55 is in none.
   const Half& half = s1.half[two_halves(s1.world) ? va >> 55 & 1 : 0];
-  if (half.disabled || !in_range(half, va) || (!two_halves(s1.world) && (va >> 55 & 1) != 0) ||
-      (half.privileged_only && wanted < rights::privileged)) { // 5.4 E0PDx
-    return fail(EventType::F_TRANSLATION);
+  if (half.disabled) {
+    return fail(at("stage1.epd"));
+  }
+  if (!in_range(half, va) || (!two_halves(s1.world) && (va >> 55 & 1) != 0)) {
+    return fail(at("stage1.range"));
+  }
+  if (half.privileged_only && wanted < rights::privileged) {
+    return fail(at("stage1.e0pd"));
   }
 
   const TreeShape& tree = half.tree;
@@ -134,10 +145,7 @@ bool Walker::stage1(const Regime& regime, std::uint64_t va, unsigned wanted, boo
     leaf.attributes = attr;
     std::uint64_t d = 0;
     if (!read(pa, attr, d)) {
-      fault = {};
-      fault.event = EventType::F_WALK_EABT;
-      fault.event_class = arch::EventClass::ttd;
-      fault.fetch = pa;
+      fault = walk_abort(at("stage1.read"), pa);
       return false;
     }
     const auto type = arch::descriptor_type(d);
@@ -145,16 +153,18 @@ bool Walker::stage1(const Regime& regime, std::uint64_t va, unsigned wanted, boo
     if (type == arch::DescriptorType::table_or_page && !last) {
       table = arch::table_address(g, tree.address_bits, d);
       if (table > tree.output_mask) {
-        return fail(EventType::F_ADDR_SIZE);
+        return fail(at("stage1.table_size"));
       }
       arch::S1Table entry;
       entry.w[0] = d;
       taken |= hierarchy::of(entry);
       continue;
     }
-    const bool is_leaf = type == (last ? arch::DescriptorType::table_or_page : arch::DescriptorType::block) &&
-                         arch::leaf_allowed(g, level, tree.address_bits);
-    return is_leaf ? stage1_leaf(s1, half, va, level, d, taken, leaf, fault) : fail(EventType::F_TRANSLATION);
+    if (type != (last ? arch::DescriptorType::table_or_page : arch::DescriptorType::block)) {
+      return fail(last && type == arch::DescriptorType::block ? at("stage1.block") : at("stage1.descriptor"));
+    }
+    return arch::leaf_allowed(g, level, tree.address_bits) ? stage1_leaf(s1, half, va, level, d, taken, leaf, fault)
+                                                           : fail(at("stage1.block"));
   }
 }
 
@@ -187,10 +197,7 @@ Walker::Done Walker::update_stage1(const Regime& regime, Leaf1& leaf, unsigned w
   }
   const Done done = update(leaf.at, leaf.attributes, leaf.descriptor, entry.w[0]);
   if (done == Done::no) {
-    fault = {};
-    fault.event = EventType::F_WALK_EABT;
-    fault.event_class = arch::EventClass::ttd;
-    fault.fetch = leaf.at;
+    fault = walk_abort(at("stage1.update"), leaf.at);
   }
   return done;
 }
@@ -206,7 +213,7 @@ Walker::Done Walker::both_stages(const Regime& regime, std::uint64_t address, un
   if (regime.stage2) {
     // Stage 1's own permission comes before stage 2 of its output.
     if (!permitted) {
-      fault = stage1_fault(EventType::F_PERMISSION, regime.s1);
+      fault = stage1_fault(at("stage1.permission"), regime.s1);
       return Done::no;
     }
     if (!stage2(regime, leaf.oa, arch::EventClass::in, (rights::writes >> wanted & 1) != 0, s2, fault)) {
@@ -246,10 +253,7 @@ bool Walker::translate(const Regime& regime, std::uint64_t address, unsigned wan
   }
   if (done != Done::yes) {
     if (done == Done::changed) {
-      fault = {};
-      fault.event = EventType::F_WALK_EABT;
-      fault.event_class = arch::EventClass::ttd;
-      fault.fetch = leaf.at;
+      fault = walk_abort(at("stage1.races"), leaf.at);
     }
     return false;
   }

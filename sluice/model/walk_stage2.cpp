@@ -5,8 +5,6 @@
 
 namespace sluice::model {
 
-using arch::EventType;
-
 namespace {
 
 // 3.13.3, D8.5.3: a write would only have to say so in S2AP[1].
@@ -64,13 +62,13 @@ bool Walker::stage2_walk(const Regime& regime, std::uint64_t ipa, arch::EventCla
   const Stage2& s2 = regime.s2;
   const TreeShape& tree = s2.tree;
   const arch::Granule g = tree.granule;
-  const auto fail = [&](EventType type) {
-    fault = stage2_fault(type, s2, ipa, why);
+  const auto fail = [&](Place place) {
+    fault = stage2_fault(place, s2, ipa, why);
     return false;
   };
   // 3.4: input range
   if (ipa > tree.input_mask) {
-    return fail(EventType::F_TRANSLATION);
+    return fail(at("stage2.range"));
   }
   int level = tree.start;
   std::uint64_t table = tree.table;
@@ -79,11 +77,11 @@ bool Walker::stage2_walk(const Regime& regime, std::uint64_t ipa, arch::EventCla
     table = cached->table;
   }
   for (unsigned attempts = 0;; ++level) {
-    const std::uint64_t at = table + tree.offset(level, ipa);
+    const std::uint64_t where = table + tree.offset(level, ipa);
     std::uint64_t d = 0;
-    if (!read(at, tree.fetch, d)) {
-      fail(EventType::F_WALK_EABT);
-      fault.fetch = at;
+    if (!read(where, tree.fetch, d)) {
+      fail(at("stage2.read"));
+      fault.fetch = where;
       return false;
     }
     const auto type = arch::descriptor_type(d);
@@ -91,7 +89,7 @@ bool Walker::stage2_walk(const Regime& regime, std::uint64_t ipa, arch::EventCla
     if (type == arch::DescriptorType::table_or_page && !last) {
       table = arch::table_address(g, tree.address_bits, d);
       if (table > tree.output_mask) {
-        return fail(EventType::F_ADDR_SIZE);
+        return fail(at("stage2.table_size"));
       }
       const unsigned span = tree.shift(level);
       const std::uint64_t first = page_of(ipa) & ~mask_below(span - 12);
@@ -100,29 +98,30 @@ bool Walker::stage2_walk(const Regime& regime, std::uint64_t ipa, arch::EventCla
                         static_cast<arch::Shareability>(tree.fetch.shareability)});
       continue;
     }
-    const bool leaf = type == (last ? arch::DescriptorType::table_or_page : arch::DescriptorType::block) &&
-                      arch::leaf_allowed(g, level, tree.address_bits);
-    if (!leaf) {
-      return fail(EventType::F_TRANSLATION);
+    if (type != (last ? arch::DescriptorType::table_or_page : arch::DescriptorType::block)) {
+      return fail(last && type == arch::DescriptorType::block ? at("stage2.block") : at("stage2.descriptor"));
+    }
+    if (!arch::leaf_allowed(g, level, tree.address_bits)) {
+      return fail(at("stage2.block"));
     }
     const unsigned shift = tree.shift(level);
     const std::uint64_t oa = arch::take_address(g, shift, tree.address_bits, d);
     if (oa > tree.output_mask) {
-      return fail(EventType::F_ADDR_SIZE);
+      return fail(at("stage2.leaf_size"));
     }
     arch::S2Leaf entry;
     entry.w[0] = d;
     if (entry.get(arch::S2Leaf::AF) == 0 && !s2.affd && !s2.access_flag) {
-      return fail(EventType::F_ACCESS);
+      return fail(at("stage2.access"));
     }
-    const Done updated = stage2_leaf(s2, at, entry.w[0], write);
+    const Done updated = stage2_leaf(s2, where, entry.w[0], write);
     if (updated == Done::changed && ++attempts < most_attempts) {
       --level; // look again
       continue;
     }
     if (updated != Done::yes) {
-      fail(EventType::F_WALK_EABT);
-      fault.fetch = at;
+      fail(updated == Done::changed ? at("stage2.races") : at("stage2.update"));
+      fault.fetch = where;
       return false;
     }
     out = {};
@@ -164,8 +163,10 @@ bool Walker::own_access(const Regime& regime, std::uint64_t ipa, arch::EventClas
   const MemoryType combined =
       combine({arch::mair::normal_wb_ra_wa, arch::Shareability::non_shareable}, s2.memattr(), s2.sh(), regime.s2.fwb);
   const unsigned wanted = rights::wanted(write, false, true);
-  if ((s2.stage2() >> wanted & 1) == 0 || (regime.s2.ptw && is_device(combined.mair))) {
-    fault = stage2_fault(EventType::F_PERMISSION, regime.s2, ipa, why);
+  const bool permitted = (s2.stage2() >> wanted & 1) != 0;
+  if (!permitted || (regime.s2.ptw && is_device(combined.mair))) {
+    const Place place = permitted ? at("stage2.ptw") : write ? at("stage2.write") : at("stage2.fetch");
+    fault = stage2_fault(place, regime.s2, ipa, why);
     fault.ttd_write = write;
     return false;
   }
@@ -184,10 +185,10 @@ Fault Walker::permission_fault(const Regime& regime, const TlbEntry& entry, std:
     // 5.4 E0PDx: the range is not there for an unprivileged access.
     const Half& half = regime.s1.half[two_halves(regime.s1.world) ? address >> 55 & 1 : 0];
     const bool hidden = half.privileged_only && wanted < rights::privileged;
-    return stage1_fault(hidden ? EventType::F_TRANSLATION : EventType::F_PERMISSION, regime.s1);
+    return stage1_fault(hidden ? at("stage1.e0pd") : at("stage1.permission"), regime.s1);
   }
   const std::uint64_t ipa = regime.stage1 ? entry.ipa_page() | (address & 0xfff) : address;
-  return stage2_fault(EventType::F_PERMISSION, regime.s2, ipa, arch::EventClass::in);
+  return stage2_fault(at("stage2.permission"), regime.s2, ipa, arch::EventClass::in);
 }
 
 } // namespace sluice::model

@@ -14,6 +14,13 @@ Cd legal_cd() {
   return c.set(Cd::T1SZ, 25).set(Cd::TG1, arch::Tg1::k4).set(Cd::TTB1, 0x20'0000);
 }
 
+std::optional<EventType> event_of(Rig& rig, Ste ste, const Cd& cd) {
+  const auto at = rig.ram.alloc(64);
+  rig.put(at, cd);
+  rig.put_ste(1, ste.set(Ste::S1ContextPtr, at));
+  return rig.read(1, 0x1000).event;
+}
+
 struct CdCase {
   const char* name;
   BadCd expected;
@@ -28,13 +35,14 @@ TEST_P(IllegalCd, IsC_BAD_CDForItsReason) {
   if (c.features) {
     c.features(f);
   }
+  f.stall_max = f.stall_model == 1 ? 0 : 4;
   Cd cd = legal_cd();
   c.change(cd);
   Ste ste;
   ste.set(Ste::V, 1).set(Ste::Config, arch::SteConfig::stage1);
-  const BadCd why = cd_illegal(cd, ste, World::el1, facts(f, {}));
-  EXPECT_EQ(why, c.expected);
-  raised("BadCd::", why);
+  EXPECT_EQ(cd_illegal(cd, ste, World::el1, facts(f, {})), c.expected);
+  Rig rig{f};
+  EXPECT_EQ(event_of(rig, ste, cd) == EventType::C_BAD_CD, c.expected != BadCd::none);
 }
 
 const CdCase cd_cases[] = {
@@ -85,11 +93,13 @@ INSTANTIATE_TEST_SUITE_P(Each, IllegalCd, testing::ValuesIn(cd_cases), [](const 
 TEST(CdValidity, SWithS1STALLDIsIllegal) {
   Features f;
   f.stall_model = 0;
+  f.stall_max = 4;
   Ste ste;
   ste.set(Ste::V, 1).set(Ste::Config, arch::SteConfig::stage1).set(Ste::S1STALLD, 1);
-  const BadCd why = cd_illegal(legal_cd().set(Cd::S, 1), ste, World::el1, facts(f, {}));
-  EXPECT_EQ(why, BadCd::n2_s1stalld);
-  raised("BadCd::", why);
+  const Cd cd = legal_cd().set(Cd::S, 1);
+  EXPECT_EQ(cd_illegal(cd, ste, World::el1, facts(f, {})), BadCd::n2_s1stalld);
+  Rig rig{f};
+  EXPECT_EQ(event_of(rig, ste, cd), EventType::C_BAD_CD);
 }
 
 TEST(CdValidity, AnEL2StreamHasNoEPDAndNoSecondHalf) {

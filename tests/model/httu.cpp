@@ -130,6 +130,17 @@ TEST_F(Httu, ADescriptorThatIsRemovedMeanwhileIsF_TRANSLATION) {
   EXPECT_EQ(rig.ram.get(at), 0U);
 }
 
+TEST_F(Httu, ADescriptorThatIsAnotherOneAtEachAttemptIsF_WALK_EABT) {
+  const auto at = map(s1_rw & ~af);
+  change_always(rig, at);
+  EXPECT_EQ(rig.read(1, 0x1000).event, EventType::F_WALK_EABT);
+  const auto e = rig.event();
+  EXPECT_EQ(e.get(Event::FetchAddr), at);
+  EXPECT_EQ(e.get(Event::CLASS), arch::EventClass::ttd);
+  EXPECT_EQ(rig.ram.exchanges(), 64U);
+  EXPECT_EQ(rig.ram.get(at) & af, 0U);
+}
+
 TEST_F(Httu, ABusThatCannotSwapIsF_WALK_EABT) {
   const auto at = map(s1_rw & ~af);
   rig.ram.forbid_exchanges();
@@ -192,6 +203,16 @@ TEST_F(Httu2, ABusThatCannotSwapIsF_WALK_EABTOfStage2) {
   const auto e = rig.event();
   EXPECT_EQ(e.get(Event::S2), 1U);
   EXPECT_EQ(e.get(Event::FetchAddr), at);
+}
+
+TEST_F(Httu2, ADescriptorThatIsAnotherOneAtEachAttemptIsF_WALK_EABTOfStage2) {
+  const auto at = rig.map(tree, 0x1000, page, s2_rw & ~af);
+  change_always(rig, at);
+  EXPECT_EQ(rig.read(1, 0x1000).event, EventType::F_WALK_EABT);
+  const auto e = rig.event();
+  EXPECT_EQ(e.get(Event::S2), 1U);
+  EXPECT_EQ(e.get(Event::FetchAddr), at);
+  EXPECT_EQ(rig.ram.exchanges(), 64U);
 }
 
 TEST_F(Httu2, ADescriptorThatChangesMeanwhileIsReadAgain) {

@@ -21,12 +21,11 @@ TEST_P(Refused, ByName) {
   Knobs k;
   c.change(f, k);
   EXPECT_EQ(refusal(f, k), c.why);
-  raised("Refusal::", refusal(f, k));
   Ram ram{4096};
   hosted::FreeSchedule schedule;
   hosted::Sync sync{schedule};
   hosted::Time time{schedule};
-  const auto made = Smmu::make(f, k, ram, sync, time);
+  const auto made = Smmu::make(f, observed(k), ram, sync, time);
   ASSERT_FALSE(made.ok());
   EXPECT_EQ(made.error(), c.errc);
 }

@@ -1,7 +1,5 @@
 #pragma once
 
-#include "raised.hpp"
-
 #include <sluice/arch/event.hpp>
 #include <sluice/base/atomic.hpp>
 #include <sluice/base/check.hpp>
@@ -74,9 +72,6 @@ public:
     }
     last_ = a;
     const auto* bytes = static_cast<const unsigned char*>(from);
-    if (a.initiator.stream == Initiator::smmu_itself && a.size == 32) {
-      raised("", static_cast<arch::EventType>(bytes[0]));
-    }
     for (std::uint32_t i = 0; i < a.size;) {
       const std::uint64_t at = a.address + i;
       const std::uint64_t shift = at % 8;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "met.hpp"
 #include "ram.hpp"
 
 #include <sluice/arch/commands.hpp>
@@ -43,6 +44,11 @@ inline constexpr std::uint64_t s1_ro = s1_rw | 1ULL << 7;
 inline constexpr std::uint64_t s2_rw = 1ULL << 10 | 3ULL << 8 | 3ULL << 6 | 0xfULL << 2;
 inline constexpr std::uint64_t s2_ro = s2_rw & ~(2ULL << 6);
 
+inline Knobs observed(Knobs knobs) {
+  knobs.observer = &Met::instance();
+  return knobs;
+}
+
 // An SMMU in memory with its queues and a linear stream table of 64 entries, enabled.
 class Rig {
 public:
@@ -57,7 +63,7 @@ public:
   explicit Rig(const Features& features = with_substreams(), const Knobs& knobs = {}, bool enable = true,
                std::size_t ram_bytes = 8 << 20)
       : ram{ram_bytes} {
-    auto made = Smmu::make(features, knobs, ram, sync, time);
+    auto made = Smmu::make(features, observed(knobs), ram, sync, time);
     base::check(made.ok());
     smmu = std::move(*made);
     port = std::make_unique<Port>(*smmu);
@@ -108,11 +114,7 @@ public:
     submit(arch::cmd::sync());
     EXPECT_TRUE(drained());
   }
-  arch::Cerror command_error() {
-    const auto error = arch::CMDQ_CONS::from(r32<arch::CMDQ_CONS>()).get(arch::CMDQ_CONS::ERR);
-    raised("Cerror::", error);
-    return error;
-  }
+  arch::Cerror command_error() { return arch::CMDQ_CONS::from(r32<arch::CMDQ_CONS>()).get(arch::CMDQ_CONS::ERR); }
   bool gerror_active(std::uint64_t bit) { return ((r32<arch::GERROR>() ^ r32<arch::GERRORN>()) & bit) != 0; }
 
   // Events

@@ -96,7 +96,7 @@ const FaultCase fault_cases[] = {
      [](AtsRig& r) { r.w32<arch::GERRORN>(r.r32<arch::GERROR>()); }},
     {SoftwareFault::enabled_uninvalidated, "EnabledUninvalidated",
      [](AtsRig& r) { // the fixture does it as it should be done
-       auto made = Smmu::make(AtsRig::with_ats(), {}, r.ram, r.sync, r.time);
+       auto made = Smmu::make(AtsRig::with_ats(), observed({}), r.ram, r.sync, r.time);
        ASSERT_TRUE(made.ok());
        r.port.reset();
        r.smmu = std::move(*made);

@@ -37,6 +37,12 @@ TEST_F(Stage2Walk, AnUnmappedIPAIsF_TRANSLATIONWithTheIPA) {
   EXPECT_EQ(faults(EventType::F_TRANSLATION, 0x5678).get(Event::IPA), 0x5000U);
 }
 
+TEST_F(Stage2Walk, ABlockWhereNoneMayBeIsF_TRANSLATION) {
+  rig.map(tree, 0x1000, page, s2_rw);
+  rig.ram.put(rig.slot(tree, 0x1000, 3), page | s2_rw | 1); // a block at level 3
+  faults(EventType::F_TRANSLATION, 0x1000);
+}
+
 TEST_F(Stage2Walk, AnIPAAboveTheRangeIsF_TRANSLATION) { faults(EventType::F_TRANSLATION, 1ULL << 40); }
 
 TEST_F(Stage2Walk, AnIPAAboveIASIsF_ADDR_SIZEOfStage1) {

@@ -113,6 +113,48 @@ TEST_F(StaleUseTest, ACDThatChangedIsNamed) {
   EXPECT_EQ(stale.missing, cfgi_cd(1, 0, true));
 }
 
+// Of two levels, only the upper one changes: 4.3.1, 4.3.4 without Leaf.
+TEST_F(StaleUseTest, AnL1STDThatChangedIsNamed) {
+  const auto l1 = rig.ram.alloc(64 * 8);
+  const auto second_level = rig.ram.alloc(64 * 64), other = rig.ram.alloc(64 * 64);
+  rig.w32<arch::CR0>(0);
+  rig.w64<arch::STRTAB_BASE>(l1);
+  rig.w32<arch::STRTAB_BASE_CFG>(1 << 16 | 6 << 6 | 12); // two levels, SPLIT 6, 2^12 StreamIDs
+  rig.w32<arch::CR0>(0xd);
+  rig.run({cfgi_all(), tlbi_nsnh_all()});
+  rig.ram.put(l1 + 8, second_level | 7);
+  for (const auto at : {second_level, other}) {
+    rig.put(at + 64, rig.stage1_ste(first.cd_at));
+  }
+  use(65);
+  rig.ram.put(l1 + 8, other | 7);
+  const auto stale = only(65);
+  EXPECT_EQ(stale.kind, StaleKind::l1std);
+  EXPECT_EQ(stale.cached, second_level | 7);
+  EXPECT_EQ(stale.memory, other | 7);
+  EXPECT_EQ(stale.missing, cfgi_ste(65, false));
+}
+
+TEST_F(StaleUseTest, AnL1CDThatChangedIsNamed) {
+  const auto l1 = rig.ram.alloc(64);
+  const auto second_level = rig.ram.alloc(4096), other = rig.ram.alloc(4096);
+  for (const auto at : {second_level, other}) {
+    rig.put(at, rig.cd(first.tree));
+  }
+  rig.ram.put(l1, second_level | 1);
+  rig.put_ste(4, rig.stage1_ste(l1)
+                     .set(Ste::S1Fmt, arch::S1Format::two_level_4k)
+                     .set(Ste::S1CDMax, 8)
+                     .set(Ste::S1DSS, arch::S1Dss::cd0));
+  use(4);
+  rig.ram.put(l1, other | 1);
+  const auto stale = only(4);
+  EXPECT_EQ(stale.kind, StaleKind::l1cd);
+  EXPECT_EQ(stale.cached, second_level | 1);
+  EXPECT_EQ(stale.memory, other | 1);
+  EXPECT_EQ(stale.missing, cfgi_cd(4, 0, false));
+}
+
 TEST_F(StaleUseTest, RightsThatWereGivenAreNotStale) {
   constexpr std::uint64_t no_execution = 3ULL << 53; // a page that EL0 may write is never executable at EL1
   rig.map(first.tree, va, pa, s1_ro | no_execution);
