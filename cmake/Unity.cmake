@@ -17,7 +17,6 @@ set(SLUICE_ALONE
   tests/driver/plan_test.cpp
   tests/driver/probe_test.cpp
   tests/driver/rule2_test.cpp
-  tests/driver/stall_test.cpp
   tests/iommufd/settings.cpp
   tests/machine/nested_test.cpp
   tests/machine/stall_test.cpp

@@ -127,6 +127,10 @@ struct PriWorld {
   driver::SmmuDevice* device{};
   std::vector<iommu::Domain*> serving_domains;
 };
+struct Pri : testing::Test, PriWorld {};
+struct PriNamed : testing::Test, PriWorld {
+  PriNamed() : PriWorld{PriSetup{.pasid_in_response = true}} {}
+};
 using PriTrace = PriWorld::Trace;
 
 } // namespace sluice::test
