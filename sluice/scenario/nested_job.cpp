@@ -71,7 +71,7 @@ private:
 
 NestedJob::NestedJob(const NestedJobOptions& options)
     : options_{options}, random_{options.seed}, host_{nested::host(options)},
-      descriptors_{host_}, vm_{std::make_unique<VirtualMachine>(host_, descriptors_, nested::guest())},
+      descriptors_{host_}, vm_{std::make_unique<VirtualMachine>(host_, descriptors_, nested::guest(options))},
       memory_{std::make_unique<machine::ClientMemory>(vm_->arena)}, driver_{nested::make_driver(*vm_)},
       team_{*host_.port().schedule, findings_} {
   site_.emplace(

@@ -22,6 +22,7 @@ struct NestedJobOptions {
   bool seeded{false};       // one thread at a time in an order given by the seed
   bool hostile{true};       // with a second guest, which does what no driver does
   machine::HostFault fault{machine::HostFault::none};
+  std::optional<vsmmu::HostFacts> elsewhere{}; // that the guest is to be able to move to
   // The second guest makes faults as fast as it can, the host's event queue is small, and so many events of a guest's
   // have a place in it; 0: any number.
   std::optional<unsigned> storm{};

@@ -56,8 +56,9 @@ machine::HostConfig host(const NestedJobOptions& options) {
   return config;
 }
 
-VirtualMachine::Config guest() {
+VirtualMachine::Config guest(const NestedJobOptions& options) {
   VirtualMachine::Config config;
+  config.elsewhere = options.elsewhere;
   for (unsigned i = 0; i < guest_streams.size(); ++i) {
     config.devices.push_back({i, guest_streams[i]});
   }

@@ -15,7 +15,7 @@ inline constexpr std::uint32_t hostile_stream = 0x12;   // its guest's name
 inline constexpr std::uint32_t stalling_stream = 0x200; // and of the guest's last device, whose accesses may wait
 
 machine::HostConfig host(const NestedJobOptions& options);
-VirtualMachine::Config guest();
+VirtualMachine::Config guest(const NestedJobOptions& options);
 VirtualMachine::Config hostile();
 // Of the guest, on its virtual SMMU. Throws machine::DriverRefused.
 platform::Owned<driver::Smmu> make_driver(VirtualMachine& vm);

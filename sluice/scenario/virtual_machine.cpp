@@ -110,7 +110,12 @@ void VirtualMachine::make_smmu(const Config& config) {
     }
     facts = facts ? vsmmu::together(*facts, *of_device) : *of_device;
   }
-  const auto features = vsmmu::offer(*facts, config.own);
+  auto features = vsmmu::offer(*facts, config.own);
+  if (const auto there = config.elsewhere ? vsmmu::offer(*config.elsewhere, config.own) : features; !there) {
+    features = there.error();
+  } else if (features) {
+    features = vsmmu::intersect(*features, *there);
+  }
   if (!features) {
     throw refused("nothing to offer", features.error());
   }

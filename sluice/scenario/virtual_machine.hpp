@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,7 @@ public:
     std::size_t ram{32 << 20};
     std::vector<PassedThrough> devices{}; // at least one
     vsmmu::Own own{};
+    std::optional<vsmmu::HostFacts> elsewhere{}; // a host that the guest may move to: it has what both have
   };
 
   // Throws hosted::SetupError.

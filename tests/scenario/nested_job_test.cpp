@@ -1,3 +1,4 @@
+#include <sluice/arch/registers.hpp>
 #include <sluice/scenario/nested_job.hpp>
 
 #include <gtest/gtest.h>
@@ -78,6 +79,25 @@ TEST(NestedJob, AccessesThatStallAreAnsweredByTheGuestOnceEach) {
   EXPECT_EQ(s.stalled, s.served + s.refused + s.ended);
   EXPECT_LE(report.guest.stalls_answered, report.guest.stalls);
   EXPECT_GE(report.guest.stalls_answered, s.served + s.refused);
+}
+
+// Without ranges, BBML, ASIDs of 16 bits, large granules and two-level CD tables, which the host itself has.
+TEST(NestedJob, AGuestThatMayMoveRunsOnWhatBothHostsHave) {
+  vsmmu::HostFacts small;
+  small.info.idr[0] = arch::IDR0{}
+                          .with(arch::IDR0::S1P, 1)
+                          .with(arch::IDR0::TTF, arch::Ttf::aarch64)
+                          .with(arch::IDR0::ATS, 1)
+                          .with(arch::IDR0::TTENDIAN, arch::TtEndian::little)
+                          .raw();
+  small.info.idr[1] = arch::IDR1{}.with(arch::IDR1::SIDSIZE, 16).with(arch::IDR1::SSIDSIZE, 9).raw();
+  small.info.idr[5] = arch::IDR5{}.with(arch::IDR5::GRAN4K, 1).raw();
+  small.max_pasid_log2 = 9;
+  NestedJobOptions options = nested_in_order(13, 300);
+  options.elsewhere = small;
+  const auto report = run_nested_job(options);
+  EXPECT_TRUE(report.holds()) << what_failed(report);
+  EXPECT_NE(report.traffic.verified, 0u);
 }
 
 TEST(NestedJob, TheHwptOfTheGuestsMemoryIsReplacedUnderTraffic) {
