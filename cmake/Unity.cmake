@@ -14,9 +14,11 @@ set(SLUICE_ALONE
   sluice/model/cd_validity.cpp
   sluice/scenario/traffic.cpp
   sluice/vfio/config_view.cpp
+  tests/driver/plan_cd_test.cpp
   tests/driver/plan_test.cpp
   tests/driver/probe_test.cpp
   tests/driver/rule2_test.cpp
+  tests/driver/used_bits_test.cpp
   tests/iommufd/settings.cpp
   tests/machine/nested_test.cpp
   tests/machine/stall_test.cpp

@@ -4,6 +4,12 @@
 
 namespace sluice::model::test {
 
+// A page that requests are for, and bits of its descriptor.
+inline constexpr std::uint64_t ats_va = 0x40'0000;
+inline constexpr std::uint64_t ats_pa = 0x80'0000;
+inline constexpr std::uint64_t ats_xn = 1ULL << 54, ats_pxn = 1ULL << 53, ats_dbm = 1ULL << 51, ats_af = 1ULL << 10;
+inline constexpr std::uint64_t ats_ap_user = 1ULL << 6, ats_ap_ro = 1ULL << 7;
+
 // A Rig with ATS and PRI, with ATSCHK and a PRI queue.
 class AtsRig : public Rig {
 public:
