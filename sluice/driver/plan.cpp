@@ -98,6 +98,9 @@ Plan plan(const EntryWords& now, const EntryWords& next, const EntryWords& used_
   if (!d.any) {
     return b.finish(Way::nothing);
   }
+  if (facts.cached_below) {
+    return disruptive(now, next, iommu::Gap::cached_below);
+  }
   const bool pair = d.count == 2 && d.deciding[0] % 2 == 0 && d.deciding[1] == d.deciding[0] + 1;
   if (d.count > 1 && !(pair && facts.atomic128)) {
     if (!facts.swing || !facts.entry_from_place) {

@@ -50,6 +50,7 @@ struct PlanFacts {
   bool swing{};            // the table has a pointer through which a copy can be swung in
   bool entry_from_place{}; // 3.21.3: words used together were fetched from one place; a swing rests on it
   EntryWords exempt{};     // differences that do not count
+  bool cached_below{};     // what the old entry leads to may be cached, and must not be met under the new one
 };
 
 // From what is in memory, `now`, to `next`. `used_now` and `used_next` are their used bits.

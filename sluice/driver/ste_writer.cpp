@@ -37,6 +37,17 @@ SpareTables::~SpareTables() {
   }
 }
 
+namespace {
+// 3.21.3: an STE may be fetched anew while CDs are cached that were fetched by the one before; only CMD_CFGI_STE takes
+// these. A guest's CD without its stage 2 would have the SMMU walk memory that is none of the guest's. Between two
+// stages 2 it stays within what the same guest has: a device is that of one guest at a time.
+bool meets_others_cds(const Ste& now, const Ste& next) {
+  const auto from = now.get(Ste::Config), to = next.get(Ste::Config);
+  return now.get(Ste::V) != 0 && translates_stage1(from) && translates_stage1(to) &&
+         translates_stage2(from) != translates_stage2(to);
+}
+} // namespace
+
 Plan SteWriter::plan(StreamID sid, const Ste& target, const EntryFacts& facts, bool may_swing) const {
   const auto memory = memory_.facts();
   PlanFacts plan_facts;
@@ -45,6 +56,7 @@ Plan SteWriter::plan(StreamID sid, const Ste& target, const EntryFacts& facts, b
   plan_facts.swing = may_swing && streams_.two_levels();
   plan_facts.exempt = exempt_bits(true);
   const Ste now = streams_.read(sid);
+  plan_facts.cached_below = meets_others_cds(now, target);
   return driver::plan(now.w, target.w, used_bits(now, facts), used_bits(target, facts), plan_facts);
 }
 

@@ -32,6 +32,7 @@ enum class Gap : std::uint8_t {
   none,
   no_indirection, // more than one word decides, and the table has no pointer through which to swing a copy
   split_fetch,    // more than one word decides, and the port does not promise that an entry comes from one place
+  cached_below,   // what is cached of the tables behind the entry means something else under the new one
 };
 
 struct Change {

@@ -232,6 +232,13 @@ World::Refusal World::refusal(const LongTarget& target, const Realm& realm, std:
   if ((!rid && !cd) || (rid && realm.options().kind == RealmKind::process) || no_name) {
     return Refusal::certain;
   }
+  // 3.21.3: iommu::Gap::cached_below, and every change of a long run is to have no gap.
+  const auto of_other_side = [&](const Realm& a, const Realm& b) {
+    return a.is_guest() && b.options().kind == RealmKind::stage1;
+  };
+  if (rid && target.realm != nullptr && (of_other_side(*target.realm, realm) || of_other_side(realm, *target.realm))) {
+    return Refusal::certain;
+  }
   if (realm.options().kind == RealmKind::process && realm.ended()) {
     return Refusal::possible;
   }

@@ -81,6 +81,34 @@ TEST_P(HitlessNestedTest, EachChangeOfAGuestsSteAndOfWhatItTakesThePlaceOf) {
   EXPECT_GT(rig.moved, 40U);
 }
 
+// 3.21.3: a CD that is cached of the one would be used under the other's STE, its addresses taken for what they are
+// not.
+TEST_P(HitlessNestedTest, BetweenAFirstStageOfOursAndAGuestsThereIsAGapAndNoCdIsMetUnderTheOthersSte) {
+  Rig rig{GetParam(), 13};
+  {
+    Parent parent{rig, 'p'};
+    ASSERT_TRUE(parent.viommu->vdevice_add(rig.device(), 0x900));
+    auto& ours = rig.domain(iommu::Stage::first, 'a');
+    auto& guests = parent.stage1('m');
+    ASSERT_TRUE(rig.device().attach(ours));
+    const auto refused = rig.device().replace(guests, {}, {.require_hitless = true});
+    EXPECT_EQ(refused.error(), base::Errc::not_hitless);
+    EXPECT_EQ(rig.try_all()[0], "a");
+    const std::string gap = "event " + std::to_string(static_cast<int>(arch::EventType::C_BAD_STE));
+    for (int round = 0; round < 3; ++round) {
+      for (auto* to : {&guests, &ours}) {
+        rig.check("and back", [&] { return rig.device().replace(*to); });
+        for (const Result& result : rig.met[0]) {
+          EXPECT_TRUE(result == "a" || result == "m" || result == gap) << result;
+        }
+      }
+    }
+    EXPECT_EQ(rig.disruptive, 6U);
+    ASSERT_TRUE(rig.device().detach());
+    ASSERT_TRUE(parent.viommu->vdevice_remove(rig.device()));
+  }
+}
+
 TEST_P(HitlessNestedTest, EachChangeOfTheParent) {
   Rig rig{GetParam(), 12};
   {
