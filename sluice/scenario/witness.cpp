@@ -104,7 +104,6 @@ void Witness::settle(bool explained, const std::string& what) {
 }
 
 void Witness::on_record(const Event& event) {
-  events_.fetch_add(1, Order::relaxed);
   const auto type = event.get(Event::Type);
   const auto found = find([&](const Access& access) { return names(event, access); }, type);
   settle(found.has_value(),
@@ -112,6 +111,7 @@ void Witness::on_record(const Event& event) {
                      arch::names::name_of(type), static_cast<unsigned>(type), event.get(Event::StreamID),
                      event.get(Event::SSV) != 0 ? fmt::format("{:#x}", event.get(Event::SubstreamID)) : "none",
                      event.get(Event::InputAddr), event.get(Event::RnW) != 0 ? "read" : "write"));
+  count();
 }
 
 void Witness::on_fault(const iommu::Fault& fault) {
@@ -149,8 +149,8 @@ std::optional<Access> Witness::on_request(const iommu::PageRequestGroup& group, 
     found = find(matches, EventType::F_PERMISSION);
   }
   if (group.stalled) { // its record is an event; a page that was asked for is none
-    events_.fetch_add(1, Order::relaxed);
     settle(found.has_value(), fmt::format("an access of {:#x} waits, and nobody expected it to", page.iova));
+    count();
   }
   return found ? std::optional{found->access} : std::nullopt;
 }

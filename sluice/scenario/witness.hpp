@@ -61,7 +61,8 @@ public:
   // A stalled access, or a page that was asked for. What was announced of it.
   std::optional<Access> on_request(const iommu::PageRequestGroup& group, const iommu::PageRequest& page);
 
-  std::uint64_t events() const { return events_.load(base::Order::relaxed); }
+  // Those that have been looked at: what was announced before may be forgotten.
+  std::uint64_t events() const { return events_.load(base::Order::acquire); }
   std::uint64_t guests() const { return guests_.load(base::Order::relaxed); } // of those, told to guests
   std::uint64_t explained() const { return explained_.load(base::Order::relaxed); }
 
@@ -77,6 +78,7 @@ private:
   template <class Matches>
   std::optional<Announced> find(Matches matches, arch::EventType type);
   void settle(bool explained, const std::string& what);
+  void count() { events_.fetch_add(1, base::Order::release); }
 
   mutable std::mutex mutex_; // of books_; nothing is waited for while it is held
   std::vector<Book> books_;

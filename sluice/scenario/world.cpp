@@ -30,6 +30,10 @@ constexpr std::array<Realm::Options, 14> realm_options{{{RealmKind::identity},
                                                         {RealmKind::guest},
                                                         {.kind = RealmKind::guest, .serves = true}}};
 
+// Free threads: one that is off its processor between a store and the invalidation lets the others complete so many
+// CMD_SYNCs. What an endpoint then reaches too late is found exactly, by what was announced.
+constexpr unsigned syncs_while_away = 1U << 14;
+
 machine::Config config_for(const WorldConfig& options) {
   machine::Config config;
   machine::SmmuConfig& smmu = config.smmus.emplace_back();
@@ -49,7 +53,7 @@ machine::Config config_for(const WorldConfig& options) {
   smmu.engine.ats.page_wait_us = 20'000'000;
   smmu.engine.contexts = pasids.size();
   smmu.knobs.watch_stale = options.watch;
-  smmu.knobs.stale_after_syncs = 2 * options.actors + 2;
+  smmu.knobs.stale_after_syncs = options.seeded ? 2 * options.actors + 2 : syncs_while_away;
   if (options.adverse) {
     smmu.knobs.adversary = {.prefetch = true, .any_order = true, .partial = true, .late = true, .seed = options.seed};
   }
