@@ -180,6 +180,7 @@ void Machine::restore() {
   memory.heal();
   const std::uint32_t cr0 = read(CR0::offset);
   smmu->write(CR0::offset, 4, 0);
+  await_command_queue_off();
   smmu->write(IRQ_CTRL::offset, 4, 0);
   smmu->write(GERRORN::offset, 4, read(GERROR::offset));
   smmu->write(CMDQ_BASE::offset, 8, image->commands | queue_log2);
@@ -200,6 +201,16 @@ void Machine::restore() {
     finding("CR0 0x%x is acknowledged as 0x%x", read(CR0::offset), read(CR0ACK::offset));
   }
   watch_registers();
+}
+
+// 6.3.9: a CMD_SYNC on its way may wait for endpoints as long as their time-out; till then CMDQ_CONS is not written.
+void Machine::await_command_queue_off() {
+  constexpr unsigned most = 100;
+  for (unsigned looks = 0; (read(CR0ACK::offset) & CR0::CMDQEN.mask) != 0; ++looks) {
+    if (looks == most) {
+      finding("CMDQEN 0 is not acknowledged, CMDQ_CONS is 0x%x", read(CMDQ_CONS::offset));
+    }
+  }
 }
 
 bool Machine::commands_work() {

@@ -86,6 +86,7 @@ public:
 private:
   model::Features choose_features(Input& input);
   void watch_registers();
+  void await_command_queue_off();
   bool commands_work();
 
   Sync sync_;

@@ -32,16 +32,14 @@ void refuse(Answer& answer, const Access& a, const Refusal& why) {
 }
 
 // 5.5, 7.3.12 - 7.3.16
-void fault(Way& way, const Access& a, const Fault& f) {
+End end_of(const Way& way, const Access& a, const Fault& f) {
   Event e = record(f.type, a);
   e.set(Event::InputAddr, a.address).set(Event::RnW, !way.write).set(Event::InD, way.instruction);
   e.set(Event::PnU, way.privileged).set(Event::CLASS, f.why).set(Event::S2, f.stage2);
-  Answer& answer = way.answer;
-  answer.response = Response::aborted;
-  answer.cause = f.type;
+  End end{Response::aborted, f.type, {}};
   if (f.type == EventType::F_WALK_EABT) {
-    answer.event = e.set(Event::FetchAddr, f.fetch & Event::FetchAddr.mask);
-    return;
+    end.event = e.set(Event::FetchAddr, f.fetch & Event::FetchAddr.mask);
+    return end;
   }
   if (f.stage2) {
     e.set(Event::IPA, f.ipa & Event::IPA.mask);
@@ -52,15 +50,18 @@ void fault(Way& way, const Access& a, const Fault& f) {
   const bool stall = (f.stage2 ? way.ste.get(Ste::S2S) : way.cd.get(Cd::S)) != 0;
   const bool recorded = stall || (f.stage2 ? way.ste.get(Ste::S2R) : way.cd.get(Cd::R)) != 0;
   if (stall) {
-    answer.response = Response::stalled;
+    end.response = Response::stalled;
     e.set(Event::Stall, 1);
   } else if (!f.stage2 && way.cd.get(Cd::A) == 0) {
-    answer.response = Response::zeroed;
+    end.response = Response::zeroed;
   }
   if (recorded) {
-    answer.event = e;
+    end.event = e;
   }
+  return end;
 }
+
+void fault(Way& way, const Access& a, const Fault& f) { static_cast<End&>(way.answer) = end_of(way, a, f); }
 
 // 3.4: an address that a bypass of stage 1 does not take. There is no CD whose A, R and S could count.
 bool beyond_bypass(Way& way, const Access& a) {
@@ -113,22 +114,33 @@ void walk(Way& way, const Access& a) {
       return;
     }
   }
+  // The update of a stage 1 descriptor is a write of its own at stage 2.
+  const auto updating = [&]() -> Verdict {
+    if (!update || !answer.tags.stage2) {
+      return std::nullopt;
+    }
+    Reached table{update->at_ipa, update->type};
+    auto f = stage2(way, update->at_ipa, {EventClass::ttd, true, false, true}, table);
+    if (f) {
+      f->update = true;
+    }
+    return f;
+  };
   if (answer.tags.stage2) {
     if (const auto f =
             stage2(way, reached.address, {EventClass::in, way.write, way.instruction, way.privileged}, reached)) {
       fault(way, a, *f);
+      if (const auto other = updating()) { // DDI 0487 D8.5 R_LXCKP: either may be reported
+        answer.instead = end_of(way, a, *other);
+      }
       return;
     }
   }
+  if (const auto f = updating()) {
+    fault(way, a, *f);
+    return;
+  }
   if (update) {
-    if (answer.tags.stage2) {
-      Reached table{update->at_ipa, update->type};
-      if (auto f = stage2(way, update->at_ipa, {EventClass::ttd, true, false, true}, table)) {
-        f->update = true;
-        fault(way, a, *f);
-        return;
-      }
-    }
     answer.writes[update->at] = update->after;
   }
   answer.pa = reached.address;

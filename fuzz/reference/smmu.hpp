@@ -87,13 +87,18 @@ struct Tags {
   friend bool operator==(const Tags&, const Tags&) = default;
 };
 
-struct Answer {
-  bool may_be_illegal{}; // 5: a reserved field is set, and an implementation chooses; what follows is if it is ignored
+// What becomes of a transaction, and what is said of it.
+struct End {
   Response response{Response::served};
+  std::optional<arch::EventType> cause{}; // what is wrong, recorded or not
+  std::optional<arch::Event> event{};     // as it is recorded, without STAG
+};
+
+struct Answer : End {
+  bool may_be_illegal{}; // 5: a reserved field is set, and an implementation chooses; what follows is if it is ignored
+  std::optional<End> instead{}; // how it may as well end
   std::uint64_t pa{};
   Attributes attributes{};                       // 13.5
-  std::optional<arch::EventType> cause{};        // what is wrong, recorded or not
-  std::optional<arch::Event> event{};            // as it is recorded, without STAG
   std::vector<Read> reads{};                     // in their order
   std::map<std::uint64_t, std::uint64_t> writes; // 3.13: descriptors after their update
   Tags tags{};

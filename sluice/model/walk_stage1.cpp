@@ -221,6 +221,7 @@ Walker::Done Walker::both_stages(const Regime& regime, std::uint64_t address, un
     }
     permitted = (s2.stage2() >> wanted & 1) != 0;
   }
+  // D8.5 I_CVNQR, R_LXCKP: also where stage 2 does not permit the access; of two faults of stage 2 this is reported.
   if (const Done updated = update_stage1(regime, leaf, wanted, permitted, fault); updated != Done::yes) {
     return updated;
   }
