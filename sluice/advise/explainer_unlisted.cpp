@@ -2,6 +2,7 @@
 
 #include <sluice/advise/unlisted.hpp>
 #include <sluice/arch/l1.hpp>
+#include <sluice/arch/registers_id.hpp>
 #include <sluice/uapi/iommufd.hpp>
 
 #include <fmt/format.h>
