@@ -125,7 +125,9 @@ std::vector<std::byte> Vsmmu::save() const {
   for_each_saved([&]<class R>() { saved.registers[at++] = registers_->get<R>().raw(); });
   std::vector<std::byte> state(sizeof saved + owed.size() * sizeof(Stalls::Owed));
   std::memcpy(state.data(), &saved, sizeof saved);
-  std::memcpy(state.data() + sizeof saved, owed.data(), owed.size() * sizeof(Stalls::Owed));
+  if (!owed.empty()) {
+    std::memcpy(state.data() + sizeof saved, owed.data(), owed.size() * sizeof(Stalls::Owed));
+  }
   return state;
 }
 
@@ -148,7 +150,9 @@ Status Vsmmu::restore(std::span<const std::byte> state) {
     return good;
   }
   std::vector<Stalls::Owed> owed(saved.owed);
-  std::memcpy(owed.data(), state.data() + sizeof saved, owed.size() * sizeof(Stalls::Owed));
+  if (!owed.empty()) {
+    std::memcpy(owed.data(), state.data() + sizeof saved, owed.size() * sizeof(Stalls::Owed));
+  }
   if (!possible(owed, config_.features)) {
     return Errc::invalid_argument;
   }

@@ -94,12 +94,12 @@ TEST_P(HitlessNestedTest, BetweenAFirstStageOfOursAndAGuestsThereIsAGapAndNoCdIs
     const auto refused = rig.device().replace(guests, {}, {.require_hitless = true});
     EXPECT_EQ(refused.error(), base::Errc::not_hitless);
     EXPECT_EQ(rig.try_all()[0], "a");
-    const std::string gap = "event " + std::to_string(static_cast<int>(arch::EventType::C_BAD_STE));
+    const std::string illegal = "event " + std::to_string(static_cast<int>(arch::EventType::C_BAD_STE));
     for (int round = 0; round < 3; ++round) {
       for (auto* to : {&guests, &ours}) {
         rig.check("and back", [&] { return rig.device().replace(*to); });
         for (const Result& result : rig.met[0]) {
-          EXPECT_TRUE(result == "a" || result == "m" || result == gap) << result;
+          EXPECT_TRUE(result == "a" || result == "m" || result == illegal) << result;
         }
       }
     }

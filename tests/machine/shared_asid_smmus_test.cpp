@@ -130,6 +130,7 @@ protected:
       smmu.features.substreamid_bits = 16;
       smmu.features.btm = true;
       smmu.knobs.watch_stale = true;
+      smmu.knobs.stale_after_syncs = 1U << 14; // a thread may be off its processor before its invalidation
       smmu.driver.stream_bits = 12;
       smmu.driver.broadcast = Broadcast::el1;
     }

@@ -190,7 +190,7 @@ TEST_F(Out, TheClientsHintsTakeNothingFromWhatS2FWBMadeCacheable) {
   rig.put_ste(1, rig.nested(rig.stage1_ste(s.cd_at), rig.stage2_ste(s2))
                      .set(Ste::S2FWB, 1)
                      .set(Ste::ALLOCCFG, 0b1100)); // read-allocate only
-  for (const std::uint64_t index : {0, 1, 2}) {
+  for (const std::uint64_t index : {0ULL, 1ULL, 2ULL}) {
     rig.map(s.tree, 0x1000 * (index + 1), 1ULL << 32, s1_rw | index << 2);
   }
   EXPECT_EQ(of(1, 0x1000).mair, 0xeeU); // stage 1's own hints

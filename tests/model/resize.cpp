@@ -6,7 +6,7 @@ namespace {
 
 using namespace arch::cmd;
 
-constexpr std::uint64_t block = 0x20'0000, va = 0x4000'0000, pa = 0x1000'0000;
+constexpr std::uint64_t va = 0x4000'0000, pa = 0x1000'0000;
 constexpr std::uint64_t nT = 1 << 16;
 
 Features with_bbml(unsigned level) {
