@@ -31,7 +31,7 @@ protected:
 
 TEST_F(Places, ACommandQueueWithoutMemoryIsCerrorAbtAtItsFirstCommand) {
   for (const std::uint64_t at : nowhere) {
-    for (const std::uint64_t below_alignment : {0, 32, 0xfe0}) {
+    for (const std::uint64_t below_alignment : {0ULL, 32ULL, 0xfe0ULL}) {
       enable(0);
       acknowledge();
       set<CMDQ_CONS>(0);
