@@ -89,14 +89,14 @@ TEST_P(HitlessNestedTest, BetweenAFirstStageOfOursAndAGuestsThereIsAGapAndNoCdIs
     Parent parent{rig, 'p'};
     ASSERT_TRUE(parent.viommu->vdevice_add(rig.device(), 0x900));
     auto& ours = rig.domain(iommu::Stage::first, 'a');
-    auto& guests = parent.stage1('m');
+    auto& theirs = parent.stage1('m');
     ASSERT_TRUE(rig.device().attach(ours));
-    const auto refused = rig.device().replace(guests, {}, {.require_hitless = true});
+    const auto refused = rig.device().replace(theirs, {}, {.require_hitless = true});
     EXPECT_EQ(refused.error(), base::Errc::not_hitless);
     EXPECT_EQ(rig.try_all()[0], "a");
     const std::string illegal = "event " + std::to_string(static_cast<int>(arch::EventType::C_BAD_STE));
     for (int round = 0; round < 3; ++round) {
-      for (auto* to : {&guests, &ours}) {
+      for (auto* to : {&theirs, &ours}) {
         rig.check("and back", [&] { return rig.device().replace(*to); });
         for (const Result& result : rig.met[0]) {
           EXPECT_TRUE(result == "a" || result == "m" || result == illegal) << result;
