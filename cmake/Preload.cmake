@@ -11,9 +11,9 @@ if(NOT preload OR NOT SLUICE_SHAREABLE OR NOT TARGET sluice-machine OR NOT fmt_F
   return()
 endif()
 sluice_targets(targets scenario machine advise +json)
-# Of scenario the archive gives only the machine file, which brings its own {fmt} along: Debian has no archive of that.
-file(GLOB machine_file CONFIGURE_DEPENDS sluice/scenario/machine_file*.cpp)
-set_source_files_properties(${machine_file} PROPERTIES COMPILE_DEFINITIONS FMT_HEADER_ONLY=1)
+# What formats brings its own {fmt} along: Debian has no archive of that. Of scenario it is only the machine file.
+file(GLOB formats CONFIGURE_DEPENDS sluice/scenario/machine_file*.cpp sluice/advise/explainer_*.cpp)
+set_source_files_properties(${formats} PROPERTIES COMPILE_DEFINITIONS FMT_HEADER_ONLY=1)
 add_library(sluice-preload SHARED ${preload})
 target_compile_definitions(sluice-preload PRIVATE FMT_HEADER_ONLY=1)
 target_compile_options(sluice-preload PRIVATE ${SLUICE_SHAREABLE_OPTIONS})
