@@ -201,7 +201,7 @@ static void it_is_open_until_nothing_of_it_is_mapped(int iommu, char* at) {
 
 struct race {
   int device;
-  unsigned mapped;
+  uint32_t mapped; // how often
 };
 
 static void* map_and_unmap(void* argument) {
@@ -214,7 +214,7 @@ static void* map_and_unmap(void* argument) {
     }
     store(at + 0x2000, load(at + 0x2000) + 1);
     EXPECT(munmap(at, ring_bytes) == 0);
-    ++race->mapped;
+    store(&race->mapped, race->mapped + 1);
   }
 }
 
@@ -226,10 +226,15 @@ static void it_is_closed_while_others_map_it(int iommu) {
     races[i] = (struct race){e.device, 0};
     EXPECT(pthread_create(&threads[i], NULL, map_and_unmap, &races[i]) == 0);
   }
-  usleep(50000);
+  for (int i = 0; i < 3; ++i) {
+    for (int ms = 0; load(&races[i].mapped) == 0; ++ms) {
+      EXPECT(ms < 20000);
+      usleep(1000);
+    }
+  }
   EXPECT(close(e.device) == 0);
   for (int i = 0; i < 3; ++i) {
-    EXPECT(pthread_join(threads[i], NULL) == 0 && races[i].mapped > 0);
+    EXPECT(pthread_join(threads[i], NULL) == 0);
   }
   EXPECT(is_free(iommu));
 }

@@ -104,7 +104,7 @@ void check_traps(void) {
   // The guest moves its page, and nobody tells the host.
   put(ram, level3 + 8, (guest_ram + moved) | 1ULL << 11 | 1ULL << 10 | 3ULL << 8 | 1ULL << 6 | 3);
   fill(&d);
-  usleep(300000);
+  usleep(300000); // Knobs::stale_after_us of `sluice exec` is 200 ms: by then it counts without a CMD_SYNC
   fill(&d);
   EXPECT(d.ram[moved] == 0);
   uint64_t tlbi_nh_va[2] = {0x12 | 4ULL << 48, (iova + page) | 1};
