@@ -17,18 +17,27 @@ DIFF_CASES = 1500  # of each QEMU, without --all
 DIFF_SECONDS = 600
 
 
+def run_for_json(command, name, seconds):
+    """The exit status of what prints JSON, or None, and the data, or None; its messages are the log of the step."""
+    results = os.path.join(LOGS, f"{name}.json")
+    status = None
+    with open(results, "wb") as out, open(log_path(name), "wb") as errors:
+        try:
+            status = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=errors, timeout=seconds).returncode
+        except (subprocess.TimeoutExpired, OSError) as error:
+            errors.write(f"\n{error}\n".encode())
+    try:
+        with open(results, encoding="utf-8") as file:
+            return status, json.load(file)
+    except ValueError:
+        return status, None
+
+
 def guest(report, runs, required):
     """Stock QEMU with a stock Linux guest on our machines. Each check of each run counts as one test."""
     name = f"guest: {', '.join(runs)}"
-    start, log = report.step(name), log_path(name)
-    results = os.path.join(LOGS, "guest.json")
-    with open(results, "wb") as out, open(log, "wb") as errors:
-        try:
-            status = subprocess.run([sys.executable, "scripts/guest/run.py", *runs, "--json"], cwd=ROOT, stdin=subprocess.DEVNULL,
-                                    stdout=out, stderr=errors, timeout=GUEST_SECONDS).returncode
-        except subprocess.TimeoutExpired:
-            status = None
-            errors.write(f"\nnot done after {GUEST_SECONDS} s\n".encode())
+    start, log = report.step(name), log_path("guest")
+    status, data = run_for_json([sys.executable, "scripts/guest/run.py", *runs, "--json"], "guest", GUEST_SECONDS)
     if status == NO_GUEST:
         with open(log, encoding="utf-8", errors="replace") as file:
             why = (file.read().strip().splitlines() or ["?"])[-1]
@@ -38,14 +47,11 @@ def guest(report, runs, required):
         else:
             report.skipped += 1
         return
-    try:
-        with open(results, encoding="utf-8") as file:
-            runs = json.load(file)["runs"]
-    except (OSError, ValueError):
+    if data is None:
         report.end(start, "FAILED")
         report.count(name, False, log)
         return
-    checks = [(f"guest {run['run']}: {check['name']}", check["ok"], check["seen"]) for run in runs for check in run["checks"]]
+    checks = [(f"guest {run['run']}: {check['name']}", check["ok"], check["seen"]) for run in data["runs"] for check in run["checks"]]
     if not report.checks(start, name, checks, "logs are in build/guest") and status != 0:
         report.count(name, False, log)
 
@@ -68,30 +74,20 @@ def newer_qemu(report):
 def qemu_differences(report, everything, required):
     """The model against QEMU's SMMUv3. Each check of each QEMU counts as one test, and so does each planted difference."""
     name = "model against QEMU"
-    start, log = report.step(name), log_path(name)
+    start, log = report.step(name), log_path("diff-qemu")
     tool = [os.path.join(ROOT, "build", "release", "sluice"), "diff-qemu", "--seed", str(DIFF_SEED), "--json"]
-    results = os.path.join(LOGS, "diff-qemu.json")
-    with open(results, "wb") as out, open(log, "wb") as errors:
-        try:
-            status = subprocess.run(tool + ([] if everything else ["--cases", str(DIFF_CASES)]), cwd=ROOT, stdin=subprocess.DEVNULL,
-                                    stdout=out, stderr=errors, timeout=DIFF_SECONDS).returncode
-        except (subprocess.TimeoutExpired, OSError) as error:
-            status = None
-            errors.write(f"\n{error}\n".encode())
-    try:
-        with open(results, encoding="utf-8") as file:
-            qemus = json.load(file)["qemus"]
-    except (OSError, ValueError):
+    status, data = run_for_json(tool + ([] if everything else ["--cases", str(DIFF_CASES)]), "diff-qemu", DIFF_SECONDS)
+    if data is None:
         report.end(start, "FAILED")
         report.count(name, False, log)
         return
+    qemus = data["qemus"]
     checks = [(f"{name} ({qemu['qemu']}): {check['name']}", check["holds"], check["seen"])
               for qemu in qemus for check in qemu.get("checks", [])]
     checks += [(f"{name} ({qemu['qemu']}): {d['name']}", d["ended_qemu"], "QEMU went on")
                for qemu in qemus for d in qemu.get("departures", []) if "ended_qemu" in d]
     absent = [f"{qemu['qemu']}: {qemu['absent']}" for qemu in qemus if "absent" in qemu]
-    where = f"the cases are in {os.path.relpath(results, ROOT)}"
-    wrong = report.checks(start, name, checks, where, "".join(f", SKIP {why}" for why in absent))
+    wrong = report.checks(start, name, checks, "the cases are in build/logs/diff-qemu.json", "".join(f", SKIP {why}" for why in absent))
     if not wrong and (status not in (0, NO_QEMU) or absent and required):
         report.count(f"{name}: " + ("; ".join(absent) or f"exit status {status}"), False, log)
     elif not wrong and absent:
